@@ -1,0 +1,1 @@
+"""Masks of cells from few good and many poor annotations."""

@@ -1,0 +1,1 @@
+"""The commands geoseg and cellseg: words to calls, nothing else."""

@@ -1,0 +1,1 @@
+"""Images of any size as sources and sinks of windows."""
