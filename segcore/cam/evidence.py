@@ -1,0 +1,80 @@
+"""Classifiers and their activation maps as evidence for a scan or an outline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from segcore.cam.calibrate import Calibration
+from segcore.cam.capture import class_score
+from segcore.cam.methods import CAMS
+from segcore.data.bands import as_input
+from segcore.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class MapChoice:
+    """Which activation map is drawn."""
+
+    method: str
+    """A key of CAMS."""
+    layer: str
+    """Dotted name of the layer; guided-backprop ignores it."""
+
+    def __post_init__(self) -> None:
+        if self.method not in CAMS:
+            raise ConfigError(f"an activation map is one of {', '.join(CAMS)}; got {self.method!r}.")
+
+    def __str__(self) -> str:
+        """method@layer: the key under which calibrations are kept."""
+        return f"{self.method}@{self.layer}"
+
+
+class CamEvidence:
+    """An ensemble of window classifiers (class 1 is looked for) with one kind of map; see segcore.evidence.Evidence.
+
+    The map of an ensemble is the mean over its members, each calibrated on its own.
+    """
+
+    def __init__(
+        self, networks: Sequence[nn.Module], choice: MapChoice, calibrations: Sequence[Calibration], *, device: str = "cpu"
+    ) -> None:
+        """networks and calibrations: one of each per member.
+
+        Raises:
+            ConfigError: not one calibration per network.
+        """
+        if len(networks) != len(calibrations):
+            raise ConfigError(f"each network needs its calibration; got {len(networks)} and {len(calibrations)}. Calibrate {choice} first.")
+        self.networks = [network.to(device).eval() for network in networks]
+        self.choice = choice
+        self.calibrations = list(calibrations)
+        self.device = device
+
+    @property
+    def members(self) -> int:
+        """How many networks give a score."""
+        return len(self.networks)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """One map, named after its method."""
+        return (self.choice.method,)
+
+    def screen(self, windows: Tensor) -> Tensor:
+        """uint8 windows (B, C, H, W) -> probability of class 1, (B, M)."""
+        images = as_input(windows.numpy()).to(self.device)
+        with torch.inference_mode():
+            return torch.stack([network(images).float().softmax(dim=1)[:, 1] for network in self.networks], dim=1).cpu()
+
+    def maps(self, windows: Tensor) -> Tensor:
+        """uint8 windows (B, C, H, W) -> (B, 1, H, W) in 0..1."""
+        images = as_input(windows.numpy()).to(self.device)
+        method = CAMS[self.choice.method]
+        total = torch.zeros(len(images), *images.shape[-2:], device=self.device)
+        for network, calibration in zip(self.networks, self.calibrations, strict=True):
+            total += calibration.apply(method(network, images, self.choice.layer, class_score(1)))
+        return (total / self.members)[:, None].cpu()

@@ -1,0 +1,105 @@
+"""Contrast: one look-up per scene, so that neighbouring windows never disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcore.errors import InputError, ShapeError
+from segcore.io.protocol import ImageSource
+from segcore.windows import Window, block_grid
+
+GREY = 128
+"""What stands in for nodata: the middle of the stretched range, which a network sees as zero."""
+_SAMPLE_BLOCK = 512
+_SAMPLE_PIXELS = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Linear contrast of each band: low becomes 0, high becomes 255, both are clipped."""
+
+    low: tuple[float, ...]
+    """Raw value per band that becomes 0."""
+    high: tuple[float, ...]
+    """Raw value per band that becomes 255; greater than low."""
+
+    def apply(self, pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Stretch raw pixels (C, H, W) to uint8; pixels that are not valid (H, W) become GREY.
+
+        Raises:
+            ShapeError: another number of bands than the stretch has.
+        """
+        if len(pixels) != len(self.low):
+            raise ShapeError(f"the stretch is for {len(self.low)} band(s), got {len(pixels)}.")
+        low, high = (np.array(v, dtype=np.float32)[:, None, None] for v in (self.low, self.high))
+        with np.errstate(invalid="ignore"):
+            scaled = np.clip((pixels.astype(np.float32) - low) * (255 / (high - low)), 0, 255)
+        return np.where(valid, np.rint(np.where(valid, scaled, 0)), GREY).astype(np.uint8)
+
+
+def fit_stretch(source: ImageSource, blocks: Sequence[Window] | None = None, percentiles: tuple[float, float] = (2, 98)) -> Stretch:
+    """Percentiles of the valid pixels of a source, per band.
+
+    Up to 8 million valid pixels are read from blocks spread evenly over the image (or from the blocks given), so
+    memory is bounded and the answer is the same every time.
+
+    Raises:
+        InputError: there is no valid pixel.
+    """
+    samples: list[NDArray[Any]] = []
+    count = 0
+    for window in _spread(block_grid(source.shape[1:], _SAMPLE_BLOCK) if blocks is None else list(blocks)):
+        pixels = source.read(window)[:, source.mask(window)]
+        samples.append(pixels)
+        count += pixels.shape[1]
+        if count >= _SAMPLE_PIXELS:
+            break
+    if count == 0:
+        raise InputError(f"a scene needs valid pixels; every pixel of {source.name} is nodata. Check --nodata and --area.")
+    low, high = np.percentile(np.concatenate(samples, axis=1).astype(np.float64), percentiles, axis=1)
+    return Stretch(tuple(map(float, low)), tuple(float(h) for h in np.maximum(high, low + 1e-6 * np.maximum(1, np.abs(low)))))
+
+
+def _spread(blocks: list[Window]) -> list[Window]:
+    """The same blocks in an order that covers the whole image early (golden-ratio steps)."""
+    order = np.argsort((np.arange(len(blocks)) * 0.6180339887498949) % 1, kind="stable")
+    return [blocks[i] for i in order]
+
+
+class StretchedImage:
+    """A source seen through its stretch: uint8 (C, H, W), GREY where there is no data."""
+
+    def __init__(self, source: ImageSource, stretch: Stretch) -> None:
+        """source and stretch must have the same number of bands."""
+        if source.shape[0] != len(stretch.low):
+            raise ShapeError(f"the stretch is for {len(stretch.low)} band(s), {source.name} has {source.shape[0]}.")
+        self.source = source
+        self.stretch = stretch
+
+    @property
+    def name(self) -> str:
+        """Name of the source."""
+        return self.source.name
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.source.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Always uint8."""
+        return np.dtype(np.uint8)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Stretched pixels (C, height, width)."""
+        return self.stretch.apply(self.source.read(window), self.source.mask(window))
+
+    def mask(self, window: Window) -> NDArray[np.bool_]:
+        """Valid pixels (height, width)."""
+        return self.source.mask(window)

@@ -1,0 +1,121 @@
+"""What a scan will do, fixed before a pixel is read; every stage reads the plan and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcore.crf.config import CrfConfig
+from segcore.errors import ConfigError, InputError
+from segcore.pipeline.refine import Refining
+from segcore.windows import GridConfig, Window, block_grid, window_grid
+
+UNIT = 16
+"""Consecutive windows that are explained together: the unit of work and of resume."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A scan of one image. Two equal plans on one kind of device give the same bytes."""
+
+    shape: tuple[int, int, int]
+    """(C, H, W) of the image."""
+    region: Window
+    """The rectangle that is wanted; windows and blocks that do not touch it are left out."""
+    grid: GridConfig
+    """How windows lie."""
+    channels: tuple[str, ...]
+    """Names of the maps of the evidence."""
+    gate: float
+    """Mean probability of the members from which a window is explained."""
+    refining: Refining
+    """From the blended first map to the mask."""
+    block: int = 512
+    """Edge of a block in pixels, the unit of refining."""
+    threads: int = 1
+    """Threads of PyTorch; the last bit of a sum depends on them."""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """What else must be equal: fingerprints of image, model and area, stretch, device. JSON values."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gate <= 1:
+            raise ConfigError(f"the gate is a probability, 0 to 1, got {self.gate:g}.")
+        if self.threads < 1:
+            raise ConfigError(f"at least one thread is needed, got {self.threads}.")
+
+    @cached_property
+    def windows(self) -> list[Window]:
+        """Every window that touches the region, row by row."""
+        return [window for window in window_grid(self.shape[1:], self.grid) if window.overlap(self.region)]
+
+    def touching(self, region: Window) -> list[int]:
+        """Numbers of the windows that share pixels with a region, ascending."""
+        rows, cols = self._corners
+        edge = self.grid.window
+        near = (rows < region.row + region.height) & (rows + edge > region.row) & (cols < region.col + region.width) & (cols + edge > region.col)
+        return [int(number) for number in np.flatnonzero(near)]
+
+    @cached_property
+    def _corners(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return np.array([w.row for w in self.windows]), np.array([w.col for w in self.windows])
+
+    @property
+    def units(self) -> range:
+        """Numbers of the units of windows."""
+        return range(-(-len(self.windows) // UNIT))
+
+    def unit_windows(self, unit: int) -> list[Window]:
+        """The windows of one unit."""
+        return self.windows[unit * UNIT : (unit + 1) * UNIT]
+
+    @cached_property
+    def blocks(self) -> list[Window]:
+        """Blocks of the region, cut along the image's own block grid."""
+        cut = (block.overlap(self.region) for block in block_grid(self.shape[1:], self.block))
+        return [block for block in cut if block is not None]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; see from_json."""
+        return {**asdict(self), "identity": dict(self.identity)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Plan:
+        """The reverse of to_json.
+
+        Raises:
+            InputError: a value is missing or garbled.
+        """
+        try:
+            refining = dict(values["refining"])
+            crf = refining.pop("crf")
+            return cls(
+                shape=(int(values["shape"][0]), int(values["shape"][1]), int(values["shape"][2])),
+                region=Window(**values["region"]),
+                grid=GridConfig(**values["grid"]),
+                channels=tuple(values["channels"]),
+                gate=values["gate"],
+                refining=Refining(**refining, crf=CrfConfig(**crf) if crf else None),
+                block=values["block"],
+                threads=values["threads"],
+                identity=values["identity"],
+            )
+        except (KeyError, TypeError, IndexError) as error:
+            raise InputError(f"the plan of the run is garbled ({error}). Start the run again with --overwrite.") from error
+
+    def differences(self, other: Plan) -> list[str]:
+        """Names of what differs between two plans."""
+        mine, theirs = self.to_json(), other.to_json()
+        flat = {**mine, **mine.pop("identity")}, {**theirs, **theirs.pop("identity")}
+        return sorted(key for key in set(flat[0]) | set(flat[1]) if _plain(flat[0].get(key)) != _plain(flat[1].get(key)))
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as they come back from JSON."""
+    if isinstance(value, Mapping):
+        return {key: _plain(own) for key, own in value.items()}
+    return [_plain(own) for own in value] if isinstance(value, (tuple, list)) else value

@@ -1,0 +1,66 @@
+"""From blended maps to a mask: the block functions that scans and outlines share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segcore.cam.smooth import TRUNCATE, smooth
+from segcore.crf.config import CrfConfig
+from segcore.crf.grid import refine
+from segcore.errors import ConfigError
+
+_CLIP = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refining:
+    """How a blended map becomes a mask. Lengths are pixels."""
+
+    smooth: float
+    """Sigma of the Gaussian that is laid over the map; 0 is none."""
+    threshold: float
+    """Value of the smoothed map, within 0..1, at which ground and site are equally likely."""
+    crf: CrfConfig | None = None
+    """Dense CRF after the threshold; None cuts at the threshold."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ConfigError(f"a threshold lies between 0 and 1, got {self.threshold:g}.")
+        if not 0 <= self.smooth < math.inf:
+            raise ConfigError(f"smooth is a length in pixels, 0 or more, got {self.smooth:g}.")
+
+    @property
+    def halo(self) -> int:
+        """Pixels of context that a block needs to be decided as if it were the whole image."""
+        return math.ceil(TRUNCATE * self.smooth) + (self.crf.halo if self.crf else 0)
+
+    def scaled(self, factor: float) -> Refining:
+        """The same with every length times factor."""
+        return replace(self, smooth=self.smooth * factor, crf=self.crf.scaled(factor) if self.crf else None)
+
+
+def smoothed(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian of sigma pixels on a map (H, W)."""
+    return smooth(torch.from_numpy(np.ascontiguousarray(values))[None], sigma)[0].numpy()
+
+
+def decide(
+    values: NDArray[np.float32], image: NDArray[np.uint8], refining: Refining, *, origin: tuple[int, int] = (0, 0)
+) -> NDArray[np.bool_]:
+    """Mask (H, W) of a smoothed map (H, W) in 0..1, with the pixels (C, H, W) below it as the CRF's guide.
+
+    The odds of the map are shifted so that its threshold becomes an even chance; the CRF starts from there. Several
+    bands guide by their mean. origin: (row, col) of the first pixel in the scene, which anchors the CRF's lattice.
+    """
+    if refining.crf is None:
+        return values >= refining.threshold
+    p = np.clip(values, _CLIP, 1 - _CLIP).astype(np.float64)
+    odds = p / (1 - p) * (1 - refining.threshold) / refining.threshold
+    even = torch.from_numpy((odds / (1 + odds)).astype(np.float32))
+    guide = torch.from_numpy(image.mean(axis=0, dtype=np.float32))
+    return refine(even, guide, refining.crf, origin=origin).numpy() >= 0.5

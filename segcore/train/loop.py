@@ -1,0 +1,141 @@
+"""One readable loop that trains every network of the project; it knows neither classes nor masks."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from segcore._compat import import_fabric
+from segcore.errors import ConfigError, RunError
+from segcore.progress import Progress, Silent
+
+Batches = Callable[[int, int], Iterable[Any]]
+"""(member, epoch) -> that epoch's batches; a batch is a tensor or a nest of tensors."""
+Step = Callable[[nn.Module, Any], Tensor]
+"""(network, batch) -> loss, a scalar tensor."""
+Score = Callable[[nn.Module, int], float]
+"""(network in eval mode, member) -> how good it is on its validation data; higher is better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How long and how fast to learn."""
+
+    epochs: int = 40
+    """Upper bound; the learning rate falls to zero along a cosine over these epochs."""
+    patience: int = 10
+    """Stop after so many epochs without a better score."""
+    learning_rate: float = 1e-3
+    precision: Literal["32", "bf16"] = "32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = 0
+    """Start of what networks draw themselves, such as dropout; PyTorch's own generator is left as it was."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.patience < 1:
+            raise ConfigError(f"epochs and patience are at least 1, got {self.epochs} and {self.patience}.")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"the learning rate is positive, got {self.learning_rate:g}.")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device cuda needs a GPU that PyTorch sees; there is none. Use --device cpu.")
+
+
+@dataclass(slots=True)
+class History:
+    """What happened while one network learned."""
+
+    losses: list[float] = field(default_factory=list)
+    """Mean training loss per epoch."""
+    scores: list[float] = field(default_factory=list)
+    """Validation score per epoch."""
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> int:
+        """Index of the epoch whose weights were kept."""
+        return max(range(len(self.scores)), key=self.scores.__getitem__)
+
+
+def fit(
+    networks: Sequence[nn.Module],
+    batches: Batches,
+    step: Step,
+    score: Score,
+    config: TrainConfig,
+    progress: Progress | None = None,
+) -> list[History]:
+    """Train networks one after the other with Adam; each ends in eval mode, on the CPU, with its best weights.
+
+    After the first epoch the predicted time for everything is said.
+
+    Raises:
+        RunError: the loss became NaN or infinite.
+    """
+    heard: Progress = progress or Silent()
+    fabric = import_fabric().Fabric(
+        accelerator=config.device, devices=1, precision={"32": "32-true", "bf16": "bf16-mixed"}[config.precision]
+    )
+    histories = []
+    for member, network in enumerate(networks):
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed + member)
+            histories.append(_fit_one(fabric, network, member, len(networks), batches, step, score, config, heard))
+    return histories
+
+
+def _fit_one(
+    fabric: Any,
+    network: nn.Module,
+    member: int,
+    members: int,
+    batches: Batches,
+    step: Step,
+    score: Score,
+    config: TrainConfig,
+    progress: Progress,
+) -> History:
+    history = History()
+    best = copy.deepcopy(network.state_dict())
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    model, optimizer = fabric.setup(network, optimizer)
+    start = time.monotonic()
+    for epoch in range(config.epochs):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+        history.losses.append(_run_epoch(fabric, model, optimizer, batches(member, epoch), step))
+        with torch.no_grad():
+            history.scores.append(score(model.eval(), member))
+        if history.best == epoch:
+            best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        if member == 0 and epoch == 0:
+            each = time.monotonic() - start
+            progress.say(f"training: about {each * config.epochs * members / 60:.1f} min at most ({members} network(s), {config.epochs} epochs)")
+        progress.step(f"network {member + 1} of {members}", epoch + 1, config.epochs)
+        if epoch - history.best >= config.patience:
+            break
+    network.load_state_dict(best)
+    network.cpu().eval()
+    history.seconds = time.monotonic() - start
+    return history
+
+
+def _run_epoch(fabric: Any, model: nn.Module, optimizer: Any, batches: Iterable[Any], step: Step) -> float:
+    """Mean loss over one epoch's batches."""
+    model.train()
+    total, count = 0.0, 0
+    for batch in batches:
+        optimizer.zero_grad()
+        loss = step(model, fabric.to_device(batch))
+        fabric.backward(loss)
+        optimizer.step()
+        total, count = total + loss.item(), count + 1
+        if not math.isfinite(total):
+            raise RunError("the loss must stay finite, but became NaN or infinite. Lower --learning-rate or check the input for NaN.")
+    return total / max(count, 1)
