@@ -1,0 +1,93 @@
+"""Options that several commands share. One decorator each; the values arrive as plain Python, nothing heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from segcli.console import Console
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Bands(click.ParamType[tuple[int, ...]]):
+    """Band numbers counted from 1, as 1 or 4,3,2."""
+
+    name = "bands"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Text to numbers; a tuple passes."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            bands = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            bands = ()
+        if not bands or min(bands) < 1 or len(set(bands)) < len(bands):
+            self.fail(f"bands are different numbers counted from 1; got {value!r}; write them like 1 or 4,3,2.", param, ctx)
+        return bands
+
+
+def reading_options(function: Function) -> Function:
+    """How a raster is read: `bands: tuple[int, ...] | None`, `nodata: float | None`, `allow_remote: bool`."""
+    bands = click.option("--bands", type=Bands(), metavar="1,2,..", help="Bands to read, counted from 1.")
+    nodata = click.option("--nodata", type=float, metavar="VALUE", help="Pixel value that means no data, where the file does not say.")
+    remote = click.option("--allow-remote", is_flag=True, help="Let the raster or its VRT sources be network addresses.")
+    return bands(nodata(remote(function)))
+
+
+def raster_options(function: Function) -> Function:
+    """reading_options, and `area: str | None`, the text that geoseg.area.read_area takes."""
+    area = click.option("--area", metavar="FILE|minx,miny,maxx,maxy", help="Only this part, in the CRS of the raster.")
+    return reading_options(area(function))
+
+
+def output(metavar: str, *, default: Path | None = None) -> Callable[[Function], Function]:
+    """-o / --out, as `out: Path`; it must be given where there is no default."""
+    given: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
+    return click.option("-o", "--out", type=click.Path(path_type=Path), metavar=metavar, help="What to write.", **given)
+
+
+def path_argument(name: str, metavar: str) -> Callable[[Function], Function]:
+    """A positional path, as `name: Path`; whether it exists and fits is for the library to say."""
+    return click.argument(name, type=click.Path(path_type=Path), metavar=metavar)
+
+
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Start of every random choice.")
+"""--seed, as `seed: int`."""
+
+overwrite = click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+"""--overwrite, as `overwrite: bool`."""
+
+resume = click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+"""--resume, as `resume: bool`."""
+
+device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute.")
+"""--device, as `device: str`."""
+
+
+def speech_options(function: Function) -> Function:
+    """-q, -v and --debug; they set the Console of the call and reach no command."""
+    quiet = click.option("-q", "--quiet", **_flag(_be_quiet), help="No progress; only results and errors.")
+    verbose = click.option("-v", "--verbose", **_flag(Console.show_logs), help="Show the log too.")
+    debug = click.option("--debug", **_flag(_show_tracebacks), help="Show the traceback of an error.")
+    return quiet(verbose(debug(function)))
+
+
+def _flag(act: Callable[[Console], None]) -> dict[str, Any]:
+    def callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            act(ctx.ensure_object(Console))
+
+    return {"is_flag": True, "expose_value": False, "is_eager": True, "callback": callback}
+
+
+def _be_quiet(console: Console) -> None:
+    console.quiet = True
+
+
+def _show_tracebacks(console: Console) -> None:
+    console.debug = True
