@@ -39,6 +39,10 @@ class Area:
         shared = shapely.intersects(self.geometry, boxes) & ~shapely.touches(self.geometry, boxes)
         return np.asarray(shared, dtype=bool).reshape(len(boxes))
 
+    def holds(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which map coordinates (N, 2) lie in the area, (N,)."""
+        return np.asarray(shapely.contains_xy(self.geometry, xy[:, 0], xy[:, 1]), dtype=bool)
+
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """Pixels (H, W) of a window whose centre lies in the area."""
         return rasterise([self.geometry], self.grid, window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,12 @@ class Points:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def only(self, kept: NDArray[np.bool_]) -> Points:
+        """The points where kept (N,) is True."""
+        places = np.flatnonzero(kept)
+        labels = None if self.labels is None else tuple(self.labels[i] for i in places)
+        return replace(self, ids=tuple(self.ids[i] for i in places), xy=self.xy[places], labels=labels)
 
 
 def read_points(path: Path | str, grid: GeoGrid | None, *, crs: str | None = None, label: str | None = None) -> Points:

@@ -1,0 +1,1 @@
+"""Pixels on their way to a network: contrast, variants of a chip, input scaling."""

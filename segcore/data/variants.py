@@ -68,7 +68,8 @@ def cut_variant(chip: NDArray[Any], variant: Variant, window: int, *, order: int
     rows, cols = np.mgrid[top : top + window, left : left + window].astype(np.float32)
     where = _swirled(rows, cols, (size - 1) / 2, variant.swirl, window)
     out = np.stack([map_coordinates(band, where, order=order, mode="nearest", output=np.float32) for band in turned])
-    return np.rint(out).astype(chip.dtype)
+    pixels: NDArray[Any] = np.rint(out).astype(chip.dtype)
+    return pixels
 
 
 def _swirled(rows: NDArray[np.float32], cols: NDArray[np.float32], centre: float, strength: float, radius: float) -> NDArray[np.float32]:

@@ -45,7 +45,8 @@ class MemoryImage:
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """Valid pixels (height, width); False where the window overhangs the image."""
-        return _cut(self.valid[None], window)[0]
+        inside: NDArray[np.bool_] = _cut(self.valid[None], window)[0]
+        return inside
 
     def write(self, window: Window, array: NDArray[Any]) -> None:
         """Write array (C, height, width) at a window that lies inside the image."""

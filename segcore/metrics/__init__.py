@@ -1,0 +1,1 @@
+"""Counts, Dice, matching of objects."""

@@ -1,0 +1,1 @@
+"""Scans of images of any size: plan, units of work, refinement, what is stored."""

@@ -55,14 +55,19 @@ class Plan:
 
     def touching(self, region: Window) -> list[int]:
         """Numbers of the windows that share pixels with a region, ascending."""
-        rows, cols = self._corners
-        edge = self.grid.window
-        near = (rows < region.row + region.height) & (rows + edge > region.row) & (cols < region.col + region.width) & (cols + edge > region.col)
-        return [int(number) for number in np.flatnonzero(near)]
+        return _touching(self._window_bounds, region)
+
+    def blocks_touching(self, region: Window) -> list[int]:
+        """Numbers of the blocks that share pixels with a region, ascending."""
+        return _touching(self._block_bounds, region)
 
     @cached_property
-    def _corners(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return np.array([w.row for w in self.windows]), np.array([w.col for w in self.windows])
+    def _window_bounds(self) -> NDArray[np.int64]:
+        return _bounds(self.windows)
+
+    @cached_property
+    def _block_bounds(self) -> NDArray[np.int64]:
+        return _bounds(self.blocks)
 
     @property
     def units(self) -> range:
@@ -119,3 +124,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(own) for key, own in value.items()}
     return [_plain(own) for own in value] if isinstance(value, (tuple, list)) else value
+
+
+def _bounds(windows: list[Window]) -> NDArray[np.int64]:
+    """(4, N): first row, first column, row and column behind the last."""
+    return np.array([(w.row, w.col, w.row + w.height, w.col + w.width) for w in windows], dtype=np.int64).reshape(-1, 4).T
+
+
+def _touching(bounds: NDArray[np.int64], region: Window) -> list[int]:
+    top, left, bottom, right = bounds
+    rows = (top < region.row + region.height) & (bottom > region.row)
+    cols = (left < region.col + region.width) & (right > region.col)
+    return [int(number) for number in np.flatnonzero(rows & cols)]

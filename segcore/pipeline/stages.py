@@ -35,6 +35,7 @@ class Scan:
         self.units = Store(folder / "windows", UnitResult)
         self.blocks = Store(folder / "blocks", BlockResult)
         self._load_unit = lru_cache(_CACHE)(self.units.load)
+        self._load_block = lru_cache(_CACHE // 8)(self.blocks.load)
 
     def run(self, runner: Runner, progress: Progress) -> None:
         """Screen and explain every unit, then refine every block; what is done already is not done again."""
@@ -84,7 +85,9 @@ class Scan:
         self.blocks.save(
             number,
             BlockResult(
-                activation=_bytes(values[core], valid), score=_bytes(score[core], valid), mask=np.where(valid, mask, NODATA).astype(np.uint8)
+                activation=_bytes(values[core], valid),
+                score=_bytes(score[core], valid),
+                mask=np.where(valid, mask, NODATA).astype(np.uint8),
             ),
         )
 
@@ -94,6 +97,20 @@ class Scan:
             for window, score in zip(self.plan.unit_windows(unit), self.units.load(unit).scores, strict=True):
                 if not np.isnan(score).any():
                     yield window, score
+
+    def explained(self) -> int:
+        """How many windows passed the gate."""
+        return sum(len(self.units.load(unit).passed) for unit in self.plan.units)
+
+    def activation(self, window: Window) -> NDArray[np.uint8]:
+        """Activation (h, w) of refined blocks over a window; NODATA where there is no block."""
+        out = np.full((window.height, window.width), NODATA, dtype=np.uint8)
+        for number in self.plan.blocks_touching(window):
+            block = self.plan.blocks[number]
+            common = block.overlap(window) or block
+            inside = common.shift(-block.row, -block.col).slices
+            out[common.shift(-window.row, -window.col).slices] = self._load_block(number).activation[inside]
+        return out
 
     def _blend(self, region: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """First map and mean score (h, w) over a region, both 0..1; windows that did not pass count as map 0."""

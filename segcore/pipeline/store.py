@@ -50,7 +50,7 @@ class Store(Generic[Result]):
     def __init__(self, folder: Path, kind: type[Result]) -> None:
         """folder is made when the first result comes."""
         self.folder = folder
-        self.kind = kind
+        self.kind: type[Result] = kind
 
     def path(self, number: int) -> Path:
         """Where the result of a number is kept."""
@@ -73,6 +73,7 @@ class Store(Generic[Result]):
             RunError: the file is missing or damaged.
         """
         try:
-            return self.kind(**load_file(self.path(number)))
+            result: Result = self.kind(**load_file(self.path(number)))
+            return result
         except (OSError, SafetensorError, TypeError) as error:
             raise RunError(f"{self.path(number)} belongs to the run but cannot be read ({error}). Delete it and pass --resume.") from error

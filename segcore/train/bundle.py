@@ -98,7 +98,9 @@ def load_bundle(path: Path, kind: str) -> Bundle:
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, BundleError):
             raise
-        raise BundleError(f"{path / 'bundle.json'} lacks or garbles {error}; the folder is not a whole model. Copy or train it again.") from error
+        raise BundleError(
+            f"{path / 'bundle.json'} lacks or garbles {error}; the folder is not a whole model. Copy or train it again."
+        ) from error
 
 
 def bundle_hash(path: Path) -> str:

@@ -116,7 +116,9 @@ def _fit_one(
             best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         if member == 0 and epoch == 0:
             each = time.monotonic() - start
-            progress.say(f"training: about {each * config.epochs * members / 60:.1f} min at most ({members} network(s), {config.epochs} epochs)")
+            progress.say(
+                f"training: about {each * config.epochs * members / 60:.1f} min at most ({members} network(s), {config.epochs} epochs)"
+            )
         progress.step(f"network {member + 1} of {members}", epoch + 1, config.epochs)
         if epoch - history.best >= config.patience:
             break

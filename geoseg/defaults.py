@@ -1,0 +1,59 @@
+"""Settings for those who have no outlines to tune with.
+
+Chosen once, by benchmarks/tune_defaults.py on the left three quarters of the relief scene. Lengths are in windows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from geoseg.known import OutlineSettings
+from geoseg.scanning import ScanSettings
+from segcore.cam.evidence import MapChoice
+from segcore.cam.layers import default_layer, stage_layers
+from segcore.errors import ConfigError
+from segcore.pipeline.refine import Refining
+
+FINE, MIDDLE = 8, 16
+"""Strides, in pixels of the window, of the stages that LayerCAM is drawn from."""
+OUTLINE_SHIFT, OUTLINE_SMOOTH, OUTLINE_PRIOR, OUTLINE_CUT = 0.1875, 0.055, 0.11, 0.25
+SCAN_GATE, SCAN_SMOOTH, SCAN_THRESHOLD = 0.5, 0.055, 0.3
+
+
+def stage_at(network: nn.Module, stride: int) -> str:
+    """The stage of a timm classifier whose maps are stride times smaller than the window; the nearest there is.
+
+    Raises:
+        ConfigError: the network does not list its stages.
+    """
+    info: Any = getattr(network, "feature_info", None)
+    if not info:
+        raise ConfigError(f"stages are known for timm's classifiers; {type(network).__name__} lists none. Choose another --arch.")
+    known = set(stage_layers(network))
+    entries = [entry for entry in info if entry["module"] in known]
+    return str(min(reversed(entries), key=lambda entry: abs(entry["reduction"] - stride))["module"])
+
+
+def candidate_maps(network: nn.Module) -> list[MapChoice]:
+    """The maps that train calibrates and tuning chooses from."""
+    last = default_layer(network)
+    return [
+        MapChoice("layer-cam", stage_at(network, FINE)),
+        MapChoice("layer-cam", stage_at(network, MIDDLE)),
+        *(MapChoice(method, last) for method in ("grad-cam", "guided-backprop", "guided-grad-cam", "smooth-guided-grad-cam")),
+    ]
+
+
+def default_outline(network: nn.Module, window: int) -> OutlineSettings:
+    """Outlines at known points, lengths in pixels."""
+    refining = Refining(smooth=OUTLINE_SMOOTH * window, threshold=OUTLINE_CUT)
+    choice = MapChoice("layer-cam", stage_at(network, FINE))
+    return OutlineSettings(choice=choice, shift=round(OUTLINE_SHIFT * window), prior=OUTLINE_PRIOR * window, refining=refining)
+
+
+def default_scan(network: nn.Module, window: int) -> ScanSettings:
+    """Scans, lengths in pixels."""
+    refining = Refining(smooth=SCAN_SMOOTH * window, threshold=SCAN_THRESHOLD)
+    return ScanSettings(choice=MapChoice("layer-cam", stage_at(network, FINE)), gate=SCAN_GATE, refining=refining)

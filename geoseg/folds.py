@@ -1,0 +1,69 @@
+"""Which sites a network may learn from and which it is judged on; neighbours stay together."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcore.errors import InputError
+
+FOLDS = 5
+"""One fifth is held back: the 80/20 split of the thesis."""
+_BLOCKS = 25
+"""About how many spatial blocks the ground is cut into."""
+_LEAST = 2
+"""Fewest sites, and fewest negatives, in a fold."""
+
+
+def make_folds(
+    places: NDArray[np.int64], labels: NDArray[np.int64], *, split: Literal["spatial", "random"], window: int, seed: int
+) -> NDArray[np.int64]:
+    """Fold 0..4 of each chip, from places (N, 2) row, col and labels (N,) 1 site / 0 none.
+
+    spatial: whole blocks of ground go to one fold, so near neighbours are not on both sides; a block is at least two
+    windows wide. random: each chip on its own, as in the thesis; variants of one place stay together in both.
+
+    Raises:
+        InputError: some fold would have fewer than two sites or negatives.
+    """
+    rng = np.random.default_rng([seed, 2])
+    groups = _blocks(places, window) if split == "spatial" else np.arange(len(places))
+    folds = np.empty(len(places), dtype=np.int64)
+    load = np.zeros((FOLDS, 2))
+    share = np.maximum(np.bincount(labels, minlength=2), 1)
+    order = rng.permutation(np.unique(groups))
+    for group in sorted(order, key=lambda g: -int((groups == g).sum())):
+        inside = groups == group
+        fold = int(np.argmin(load.max(axis=1)))
+        folds[inside] = fold
+        load[fold] += np.bincount(labels[inside], minlength=2) / share
+    _require_both(folds, labels, split)
+    return folds
+
+
+def apart(places: NDArray[np.int64], held: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
+    """Which chips (N,) may be trained on when those in held are not: farther than distance px from every held one."""
+    near = np.abs(places[:, None] - places[None, held]).max(axis=2) < distance
+    return np.asarray(~held & ~near.any(axis=1))
+
+
+def _blocks(places: NDArray[np.int64], window: int) -> NDArray[np.int64]:
+    low = places.min(axis=0)
+    extent = places.max(axis=0) - low + 1
+    edge = max(2 * window, float(np.sqrt(extent.prod() / _BLOCKS)))
+    rows, cols = ((places - low) // edge).astype(np.int64).T
+    return np.asarray(rows * (cols.max() + 1) + cols)
+
+
+def _require_both(folds: NDArray[np.int64], labels: NDArray[np.int64], split: str) -> None:
+    counts = np.array([[int(((folds == fold) & (labels == label)).sum()) for label in (0, 1)] for fold in range(FOLDS)])
+    if counts.min() < _LEAST:
+        sites = int(labels.sum())
+        way = f" in {FOLDS} blocks of ground that lie apart" if split == "spatial" else ""
+        hint = " or use --split random" if split == "spatial" and sites >= _LEAST * FOLDS else ""
+        raise InputError(
+            f"each of {FOLDS} folds needs {_LEAST} sites and {_LEAST} negatives; {sites} sites and {len(labels) - sites} negatives do not "
+            f"give them. {_LEAST * FOLDS} of each{way} would do: add sites{hint}."
+        )

@@ -1,0 +1,177 @@
+"""The whole chain, file to file; read me first.
+
+    raster + points --chips--> CHIPS/ --train--> MODEL/
+    raster + points + MODEL/ --outline--> OUT/      raster + MODEL/ --scan--> RUN/      polygons + expert --judge--> figures
+
+Each function opens what the user named, says what is odd about it, and hands over to the module that does the work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from affine import Affine
+
+from geoseg.chips import ChipConfig, Ground, cut_chips
+from geoseg.evaluate import Scores, evaluate
+from geoseg.export import read_sites
+from geoseg.figures import confusion_overlay, thumbnail
+from geoseg.findings import Findings
+from geoseg.model import load_model
+from geoseg.outline import Outlines, outline_sites
+from geoseg.scan import ScanOptions, scan_raster
+from geoseg.scene import RasterOptions, Scene, open_scene
+from geoseg.train import SiteTraining, train_sites
+from geoseg.vectors import Points, read_points, read_polygons
+from segcore.data.stretch import StretchedImage, fit_stretch
+from segcore.errors import ConfigError, InputError
+from segcore.files import write_json
+from segcore.progress import Progress, Silent
+from segcore.train.loop import TrainConfig
+
+_SILENT = Silent()
+_WHOLE = RasterOptions()
+
+
+def chips(
+    raster: Path,
+    points: Path,
+    out: Path,
+    config: ChipConfig,
+    *,
+    options: RasterOptions = _WHOLE,
+    points_crs: str | None = None,
+    negatives: Path | None = None,
+    ignore: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = _SILENT,
+) -> dict[str, Any]:
+    """Cut chips around the points of a layer, and negatives elsewhere (or at the points of a second layer)."""
+    scene = open_scene(raster, options, progress=progress)
+    ground = Ground(
+        source=scene.wanted,
+        grid=scene.grid,
+        fingerprint=scene.source.fingerprint,
+        sites=_points(points, scene, points_crs, progress),
+        negatives=None if negatives is None else _points(negatives, scene, points_crs, progress),
+        ignore=None if ignore is None else read_polygons(ignore, scene.grid.crs),
+    )
+    return cut_chips(ground, out, config, overwrite=overwrite, progress=progress)
+
+
+def train(
+    chip_set: Path,
+    out: Path,
+    training: SiteTraining,
+    loop: TrainConfig,
+    *,
+    outlines: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = _SILENT,
+) -> dict[str, Any]:
+    """Train site classifiers on a chip set; outlines of some of its sites tune what follows."""
+    return train_sites(chip_set, out, training, loop, outlines=outlines, overwrite=overwrite, progress=progress)
+
+
+def outline(
+    raster: Path,
+    points: Path,
+    model: Path,
+    out: Path,
+    *,
+    options: RasterOptions = _WHOLE,
+    points_crs: str | None = None,
+    method: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = _SILENT,
+) -> Outlines:
+    """Outline the known sites of a layer."""
+    loaded = load_model(model)
+    scene = open_scene(raster, options, pixel_size=loaded.pixel_size, progress=progress)
+    known = _points(points, scene, points_crs, progress)
+    return outline_sites(
+        scene,
+        known,
+        loaded,
+        out,
+        method=method,
+        device=choose_device(device),
+        threads=threads or torch.get_num_threads(),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def scan(
+    raster: Path,
+    model: Path,
+    out: Path,
+    scanning: ScanOptions,
+    *,
+    options: RasterOptions = _WHOLE,
+    resume: bool = False,
+    overwrite: bool = False,
+    keep_work: bool = False,
+    progress: Progress = _SILENT,
+) -> Findings:
+    """Search a raster for sites."""
+    loaded = load_model(model)
+    scene = open_scene(raster, options, pixel_size=loaded.pixel_size, progress=progress)
+    return scan_raster(scene, loaded, out, scanning, resume=resume, overwrite=overwrite, keep_work=keep_work, progress=progress)
+
+
+def judge(
+    predicted: Path,
+    expert: Path,
+    raster: Path,
+    *,
+    options: RasterOptions = _WHOLE,
+    ignore: Path | None = None,
+    out: Path | None = None,
+    picture: Path | None = None,
+    progress: Progress = _SILENT,
+) -> Scores:
+    """Compare found polygons with an expert's; metrics and an overlay picture where asked for."""
+    scene = open_scene(raster, options, progress=progress)
+    found = read_sites(predicted)[1] if predicted.suffix == ".gpkg" else read_polygons(predicted, scene.grid.crs)
+    drawn = read_polygons(expert, scene.grid.crs)
+    unsure = None if ignore is None else read_polygons(ignore, scene.grid.crs)
+    scores = evaluate(found, drawn, scene.grid, ignore=unsure, area=scene.area.geometry if scene.area else None)
+    if out is not None:
+        write_json(out, scores.as_dict())
+    if picture is not None:
+        image = StretchedImage(scene.wanted, fit_stretch(scene.wanted))
+        grey, factor = thumbnail(image, region=scene.region)
+        transform = scene.grid.window_transform(scene.region) @ Affine.scale(factor)
+        shapes = [layer.to_crs(scene.grid.crs.to_wkt()).geometry.to_numpy() for layer in (found, drawn)]
+        under = () if unsure is None else unsure.geometry.to_numpy()
+        confusion_overlay(picture, grey, transform, *shapes, ignore=under)
+    return scores
+
+
+def choose_device(name: str) -> str:
+    """cpu or cuda; auto takes a GPU where there is one.
+
+    Raises:
+        ConfigError: cuda is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda needs a GPU that PyTorch sees; there is none. Use --device cpu.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def _points(path: Path, scene: Scene, crs: str | None, progress: Progress) -> Points:
+    """Points of a layer inside the area that is wanted; what is odd about them is said."""
+    points = read_points(path, scene.grid, crs=crs)
+    for note in points.notes:
+        progress.say(note)
+    if scene.area is None:
+        return points
+    inside = scene.area.holds(points.xy)
+    if not inside.any():
+        raise InputError(f"points must lie in the area; none of the {len(points)} of {path.name} on the raster does. Check --area.")
+    return points.only(inside)

@@ -1,0 +1,209 @@
+"""Chips to a model: site / no-site classifiers, calibrated once, with the settings that outline and scan use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from geoseg.chipset import ChipSet, open_chips, training_batches
+from geoseg.defaults import candidate_maps
+from geoseg.folds import FOLDS, apart, make_folds
+from geoseg.model import settings_to_facts
+from geoseg.tune import tune, untuned
+from segcore.cam.calibrate import Calibration, calibrate
+from segcore.cam.capture import class_score
+from segcore.cam.evidence import MapChoice
+from segcore.cam.methods import CAMS
+from segcore.data.bands import as_input
+from segcore.data.variants import Augment
+from segcore.errors import ConfigError
+from segcore.files import require_free, sha256
+from segcore.nets.classifier import build_classifier
+from segcore.progress import Progress, Silent
+from segcore.provenance import collect
+from segcore.train.bundle import Bundle, save_bundle
+from segcore.train.loop import History, TrainConfig, fit
+
+_CALIBRATION_SITES = 200
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteTraining:
+    """How site classifiers learn."""
+
+    arch: str = "resnet34"
+    """Any convolutional classifier of timm."""
+    members: int = 5
+    """Networks in the ensemble; each starts elsewhere and holds another fifth of the ground back."""
+    split: Literal["spatial", "random"] = "spatial"
+    weights: str = "none"
+    """none, imagenet, or a .safetensors file."""
+    budget: Literal["small", "full"] = "full"
+    """full: every chip about twice an epoch, in batches of 32; small: 20 batches of 16 an epoch, for a quick look."""
+    augment: Augment = "rotate"
+    """rotate: quarter turns and mirrors; flip: up-down only, better where the sun always stands on one side."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.members < 1:
+            raise ConfigError(f"an ensemble has at least one member, got {self.members}.")
+
+    def batches(self, chips: int) -> tuple[int, int]:
+        """(windows in a batch, batches in an epoch) for so many training chips."""
+        return (16, 20) if self.budget == "small" else (32, max(20, -(-2 * chips // 32)))
+
+
+def train_sites(
+    chips_path: Path,
+    out: Path,
+    training: SiteTraining,
+    loop: TrainConfig,
+    *,
+    outlines: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train an ensemble on a chip set, calibrate its maps, choose settings, write a bundle; returns the bundle's metrics.
+
+    outlines: polygons that an expert drew around some of the training sites; they choose map, lengths, cut and CRF.
+
+    Raises:
+        InputError: the chip set is unusable, or has too few sites for the split.
+        OutputError: out exists or cannot be written.
+    """
+    heard: Progress = progress or Silent()
+    require_free(out, overwrite=overwrite)
+    chips = open_chips(chips_path)
+    folds = make_folds(chips.places, chips.labels, split=training.split, window=chips.window, seed=training.seed)
+    if training.split == "random":
+        heard.say("split random: neighbouring sites are on both sides, so validation figures flatter")
+    networks = _build(chips, training)
+    histories = _fit(networks, chips, folds, training, loop, heard)
+    calibrations = calibrate_maps(networks, chips, candidate_maps(networks[0]), progress=heard)
+    tuned = tune(networks, calibrations, chips, outlines, progress=heard) if outlines else untuned(networks[0], chips.window)
+    metrics = {
+        "validation": [
+            _summary(history, network, chips, folds, i) for i, (history, network) in enumerate(zip(histories, networks, strict=True))
+        ]
+    }
+    facts = {
+        "arch": training.arch,
+        "bands": int(chips.chips.shape[1]),
+        "classes": ["no site", "site"],
+        "window": chips.window,
+        "pixel_size": chips.facts["pixel_size"],
+        "stretch": {**chips.facts["stretch"], "mode": chips.facts["stretch_mode"], "fingerprint": chips.facts["fingerprint"]},
+        "calibration": {key: [own.to_dict() for own in values] for key, values in calibrations.items()},
+        **settings_to_facts(tuned.outline, tuned.scan, chips.window),
+        "tuned_on": tuned.tuned_on,
+        "tuning": tuned.report,
+        "split": {"kind": training.split, "folds": FOLDS, "seed": training.seed},
+        "sites": _sites(chips, folds),
+        "metrics": metrics,
+    }
+    made = collect({**asdict(training), **asdict(loop)}, {"chips": sha256(chips_path / "chips.json"), "raster": chips.facts["fingerprint"]})
+    bundle = Bundle(kind="site-classifier", facts=facts, members=[n.state_dict() for n in networks], provenance=made)
+    save_bundle(bundle, out, overwrite=overwrite)
+    return metrics
+
+
+def calibrate_maps(
+    networks: Sequence[nn.Module], chips: ChipSet, choices: Sequence[MapChoice], *, progress: Progress
+) -> dict[str, list[Calibration]]:
+    """One scale per map and member: the 99th percentile over the centred windows of up to 200 site chips."""
+    sites = np.flatnonzero(chips.labels == 1)
+    sites = sites[np.linspace(0, len(sites) - 1, min(len(sites), _CALIBRATION_SITES)).round().astype(int)]
+    found: dict[str, list[Calibration]] = {}
+    for number, choice in enumerate(choices):
+        found[str(choice)] = [calibrate(_site_maps(network, chips, sites, choice)) for network in networks]
+        progress.step("calibration", number + 1, len(choices))
+    return found
+
+
+def _site_maps(network: nn.Module, chips: ChipSet, sites: NDArray[np.int64], choice: MapChoice) -> Iterator[Tensor]:
+    for start in range(0, len(sites), _BATCH):
+        windows = np.stack([next(chips.crops(int(i))) for i in sites[start : start + _BATCH]])
+        yield CAMS[choice.method](network, as_input(windows), choice.layer, class_score(1))
+
+
+def _build(chips: ChipSet, training: SiteTraining) -> list[nn.Module]:
+    """Networks whose first weights follow from the seed alone; the global generator is left as it was."""
+    networks = []
+    with torch.random.fork_rng(devices=[]):
+        for member in range(training.members):
+            torch.manual_seed(training.seed * 1000 + member)
+            networks.append(build_classifier(training.arch, bands=int(chips.chips.shape[1]), weights=training.weights))
+    return networks
+
+
+def _fit(
+    networks: Sequence[nn.Module], chips: ChipSet, folds: NDArray[np.int64], training: SiteTraining, loop: TrainConfig, progress: Progress
+) -> list[History]:
+    held = [folds == member % FOLDS for member in range(training.members)]
+    pools = [np.flatnonzero(apart(chips.places, own, chips.window)) for own in held]
+    size, count = training.batches(len(chips.labels))
+    judged = [_validation(chips, np.flatnonzero(own)) for own in held]
+
+    def batches(member: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        seed = [training.seed, member, epoch]
+        return training_batches(chips, pools[member], batch=size, count=count, augment=training.augment, seed=seed)
+
+    def score(network: nn.Module, member: int) -> float:
+        windows, labels = judged[member]
+        chance = np.clip(np.where(labels == 1, p := predict(network, windows), 1 - p), 1e-6, 1)
+        return float(np.mean([np.log(chance[labels == label]).mean() for label in (0, 1)]))
+
+    return fit(networks, batches, _step, score, loop, progress)
+
+
+def _step(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    windows, labels = batch
+    return nn.functional.cross_entropy(network(windows), labels)
+
+
+def predict(network: nn.Module, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probability of a site for uint8 windows (N, C, h, w), on the device that the network is on."""
+    device = next(network.parameters()).device
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(windows), _BATCH):
+            parts.append(network(as_input(windows[start : start + _BATCH]).to(device)).float().softmax(dim=1)[:, 1].cpu())
+    return np.asarray(torch.cat(parts).numpy())
+
+
+def _validation(chips: ChipSet, members: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """One plain crop of each held-back chip, a corner or the centre in turn, and the labels."""
+    windows = []
+    for turn, i in enumerate(members):
+        crops = list(chips.crops(int(i)))
+        windows.append(crops[turn % len(crops)])
+    return np.stack(windows), chips.labels[members]
+
+
+def _summary(history: History, network: nn.Module, chips: ChipSet, folds: NDArray[np.int64], member: int) -> dict[str, Any]:
+    windows, labels = _validation(chips, np.flatnonzero(folds == member % FOLDS))
+    return {
+        "auc": float(roc_auc_score(labels, predict(network, windows))),
+        "sites": int(labels.sum()),
+        "negatives": int((1 - labels).sum()),
+        "epochs": len(history.scores),
+        "best_epoch": history.best + 1,
+        "seconds": round(history.seconds, 1),
+        "losses": [round(loss, 5) for loss in history.losses],
+        "scores": [round(own, 5) for own in history.scores],
+    }
+
+
+def _sites(chips: ChipSet, folds: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Each training site with its fold: member m never learnt from fold m."""
+    points = chips.facts["points"]
+    return [{**{k: points[i][k] for k in ("id", "row", "col")}, "fold": int(folds[i])} for i in np.flatnonzero(chips.labels == 1)]

@@ -1,0 +1,169 @@
+"""Choosing how a scan decides, on chips of outlined sites and of empty ground."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import product
+from operator import add
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from geoseg.chipset import FLAG_IGNORE, FLAG_SITE, FLAG_VALID, ChipSet
+from geoseg.scanning import ScanSettings
+from geoseg.tune_outline import CRFS
+from geoseg.tuning_sites import ChipReader, OutlinedSite, OutlinedSites, truth_pixels
+from segcore.evidence import Evidence
+from segcore.metrics.pixels import Counts, count, dice
+from segcore.pipeline.refine import decide, smoothed
+from segcore.stitch import Stitcher
+from segcore.windows import GridConfig, Window, window_grid
+
+GATES, SMOOTHS = (0.3, 0.5, 0.7, 0.85, 0.95), (0.03, 0.055, 0.08)
+THRESHOLDS = tuple(round(0.04 * step, 2) for step in range(1, 24))
+"""Candidates; smoothings in windows."""
+MARGIN = 0.25
+"""Rim of a chip that is not judged, in windows: fewer windows cover it than in a scan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """One chip as a scan of it would see it."""
+
+    window: Window
+    """Of the chip, in the raster."""
+    windows: list[Window]
+    scores: NDArray[np.float32]
+    """(n,): mean probability of each window."""
+    maps: NDArray[np.float32]
+    """(n, h, w): the map of each window."""
+    image: NDArray[np.uint8]
+    truth: NDArray[np.bool_]
+    """(S, S): expert outlines."""
+    judged: NDArray[np.bool_]
+    """(S, S): where the truth is known."""
+    weight: float
+    """How many such chips of the scene this one stands for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenScan:
+    """Settings, and the weighted raster Dice where they were chosen."""
+
+    settings: ScanSettings
+    dice: float
+
+
+def grounds(chips: ChipSet, sites: OutlinedSites, half: Sequence[OutlinedSite], evidence: Evidence) -> list[Ground]:
+    """Chips of outlined sites, and as many of empty ground, weighted to what the scene holds of each.
+
+    Around known sites without an outline nothing is judged.
+    """
+    empty = np.flatnonzero(chips.labels == 0)
+    half_of = empty[0 if half is sites.fit else 1 :: 2]
+    empty = half_of[np.linspace(0, len(half_of) - 1, min(len(half_of), len(half))).round().astype(int)]
+    known = int(chips.labels.sum())
+    edge = int(chips.facts["chip"])
+    cells = chips.facts["shape"][1] * chips.facts["shape"][2] / edge**2
+    near, far = known / len(half), max(1.0, cells - known) / max(len(empty), 1)
+    return [
+        *(_ground(chips, sites, site.index, evidence, near) for site in half),
+        *(_ground(chips, sites, int(index), evidence, far) for index in empty),
+    ]
+
+
+def choose_scan(seen: Sequence[Ground], start: ScanSettings, window: int) -> ChosenScan:
+    """Best gate, smoothing and threshold of one map by the raster Dice; lengths of the result are pixels."""
+    totals: dict[tuple[float, float, float], list[Counts]] = {}
+    for ground, gate in product(seen, GATES):
+        blended = blend(ground, gate)
+        for smooth in SMOOTHS:
+            values = smoothed(blended, smooth * window)
+            for threshold in THRESHOLDS:
+                totals.setdefault((gate, smooth, threshold), []).append(_counts(values >= threshold, ground))
+    scores = {key: _dice(counts, seen) for key, counts in totals.items()}
+    best = max(scores, key=lambda key: scores[key])
+    gate, smooth, threshold = best
+    refining = replace(start.refining, smooth=smooth * window, threshold=threshold)
+    return ChosenScan(settings=replace(start, gate=gate, refining=refining), dice=scores[best])
+
+
+def choose_scan_crf(seen: Sequence[Ground], chosen: ChosenScan, window: int) -> tuple[ChosenScan, list[dict[str, Any]]]:
+    """Keep the CRF that beats none, if one does; with the Dice of all candidates for the report."""
+    tried: list[dict[str, Any]] = [{"crf": "none", "dice": chosen.dice}]
+    for crf in CRFS[:2]:
+        settings = replace(chosen.settings, refining=replace(chosen.settings.refining, crf=crf.scaled(window)))
+        own = scan_dice(seen, settings)
+        tried.append({"crf": f"{crf.guide}, weight {crf.appearance_weight:g}", "dice": own})
+        if own > chosen.dice:
+            chosen = ChosenScan(settings=settings, dice=own)
+    return chosen, tried
+
+
+def scan_dice(seen: Sequence[Ground], settings: ScanSettings) -> float:
+    """Weighted raster Dice of a setting."""
+    return _dice([_counts(_decided(ground, settings), ground) for ground in seen], seen)
+
+
+def score_control(seen: Sequence[Ground]) -> tuple[float, float]:
+    """(threshold, Dice) of the windows' own scores, blended: what a scan without maps would reach."""
+    blended = [blend_scores(ground) for ground in seen]
+    scores = {t: _dice([_counts(v >= t, g) for v, g in zip(blended, seen, strict=True)], seen) for t in THRESHOLDS}
+    return max(scores.items(), key=lambda item: item[1])
+
+
+def blend(ground: Ground, gate: float) -> NDArray[np.float32]:
+    """Blended map (S, S) of the windows that pass a gate."""
+    stitcher = Stitcher(1, ground.window)
+    for window, score, own in zip(ground.windows, ground.scores, ground.maps, strict=True):
+        stitcher.add(window, own[None] if score >= gate else None)
+    return np.asarray(stitcher.result()[0])
+
+
+def blend_scores(ground: Ground) -> NDArray[np.float32]:
+    """Blended probabilities (S, S)."""
+    stitcher = Stitcher(1, ground.window)
+    for window, score in zip(ground.windows, ground.scores, strict=True):
+        stitcher.add(window, np.full((1, window.height, window.width), score, dtype=np.float32))
+    return np.asarray(stitcher.result()[0])
+
+
+def _ground(chips: ChipSet, sites: OutlinedSites, index: int, evidence: Evidence, weight: float) -> Ground:
+    reader = ChipReader(chips, index)
+    edge, row, col = reader.window.height, reader.window.row, reader.window.col
+    windows = [own.shift(row, col) for own in window_grid((edge, edge), GridConfig(window=chips.window))]
+    pixels = torch.from_numpy(np.stack([reader.read(own) for own in windows]))
+    flags = np.asarray(chips.flags[index])
+    truth = truth_pixels(sites, sites.polygons, reader.window)
+    rim = round(MARGIN * chips.window)
+    judged = (flags & FLAG_VALID > 0) & (flags & FLAG_IGNORE == 0) & ((flags & FLAG_SITE == 0) | truth)
+    judged[:rim] = judged[-rim:] = judged[:, :rim] = judged[:, -rim:] = False
+    return Ground(
+        window=reader.window,
+        windows=windows,
+        scores=evidence.screen(pixels).numpy().mean(axis=1),
+        maps=evidence.maps(pixels).numpy()[:, 0],
+        image=reader.read(reader.window),
+        truth=truth,
+        judged=judged,
+        weight=weight,
+    )
+
+
+def _decided(ground: Ground, settings: ScanSettings) -> NDArray[np.bool_]:
+    values = smoothed(blend(ground, settings.gate), settings.refining.smooth)
+    return decide(values, ground.image, settings.refining, origin=(ground.window.row, ground.window.col))
+
+
+def _counts(mask: NDArray[np.bool_], ground: Ground) -> Counts:
+    return count(mask, ground.truth, ignore=~ground.judged)
+
+
+def _dice(counts: Sequence[Counts], seen: Sequence[Ground]) -> float:
+    weighted = (Counts(*(round(ground.weight * n) for n in (own.tp, own.fp, own.fn))) for own, ground in zip(counts, seen, strict=True))
+    value = dice(reduce(add, weighted, Counts()))
+    return 0.0 if np.isnan(value) else value

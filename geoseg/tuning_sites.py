@@ -1,0 +1,104 @@
+"""Training sites that an expert has outlined: what settings are chosen with, and judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from scipy.spatial import cKDTree
+
+from geoseg.chipset import ChipSet
+from geoseg.evaluate import experts_by_place, polygons_in
+from geoseg.grid import GeoGrid
+from geoseg.known import Place
+from geoseg.vectors import rasterise, read_polygons
+from segcore.errors import InputError
+from segcore.io.memory import MemoryImage
+from segcore.windows import Window
+
+LEAST, MOST = 6, 50
+"""Fewest and most outlined sites that tuning uses."""
+
+
+class ChipReader:
+    """One chip, read in the pixels of the raster."""
+
+    def __init__(self, chips: ChipSet, index: int) -> None:
+        """Pixels beyond the chip read as 0."""
+        edge = int(chips.facts["chip"])
+        row, col = chips.places[index]
+        self.window = Window(int(row) - edge // 2, int(col) - edge // 2, edge, edge)
+        self._image = MemoryImage(np.asarray(chips.chips[index]))
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Pixels (C, height, width) of a window of the raster."""
+        pixels: NDArray[np.uint8] = self._image.read(window.shift(-self.window.row, -self.window.col))
+        return pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlinedSite:
+    """A training site with its expert outline."""
+
+    index: int
+    """Of its chip."""
+    place: Place
+    others: list[Place]
+    """Known sites near enough to share its ground."""
+    polygon: shapely.Geometry
+    """In the raster's CRS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlinedSites:
+    """Outlined sites in two halves: one to choose with, one held back to judge by."""
+
+    grid: GeoGrid
+    polygons: Sequence[shapely.Geometry]
+    """Every outline of the file, also those that are not tuned with."""
+    fit: Sequence[OutlinedSite]
+    held: Sequence[OutlinedSite]
+
+
+def outlined_sites(chips: ChipSet, outlines: Path) -> OutlinedSites:
+    """Match expert polygons to training sites by place; at most 50, spread evenly, every other one held back.
+
+    Raises:
+        InputError: the file is unusable, or fewer than 6 polygons belong to training sites.
+    """
+    grid = chip_grid(chips)
+    frame = read_polygons(outlines, grid.crs)
+    sites = np.flatnonzero(chips.labels == 1)
+    polygons = polygons_in(frame, grid.crs)
+    expert = experts_by_place(shapely.points(grid.to_map(chips.places[sites] + 0.5)), polygons)
+    matched = np.flatnonzero(expert >= 0)
+    if len(matched) < LEAST:
+        raise InputError(
+            f"tuning needs outlines of at least {LEAST} training sites, 10 to 50 are good; {outlines.name} has {len(matched)}. "
+            "Draw more, or leave --outlines out."
+        )
+    matched = matched[np.linspace(0, len(matched) - 1, min(MOST, len(matched))).round().astype(int)]
+    places = [(int(r), int(c)) for r, c in chips.places[sites]]
+    near = cKDTree(chips.places[sites]).query_ball_point(chips.places[sites[matched]], 2 * chips.window, p=np.inf)
+    found = [
+        OutlinedSite(index=int(sites[i]), place=places[i], others=[places[j] for j in sorted(own) if j != i], polygon=polygons[expert[i]])
+        for i, own in zip(matched, near, strict=True)
+    ]
+    return OutlinedSites(grid=grid, polygons=list(polygons), fit=found[::2], held=found[1::2])
+
+
+def chip_grid(chips: ChipSet) -> GeoGrid:
+    """Grid of the raster that chips were cut from."""
+    _, height, width = chips.facts["shape"]
+    return GeoGrid(crs=CRS.from_wkt(chips.facts["crs"]), transform=Affine(*chips.facts["transform"]), height=height, width=width)
+
+
+def truth_pixels(sites: OutlinedSites, polygons: Sequence[shapely.Geometry], window: Window) -> NDArray[np.bool_]:
+    """Pixels (h, w) of a window that lie in any of the polygons."""
+    return rasterise(polygons, sites.grid, window)
