@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segcore.crf.lattice import Axis, Lattice, Levels, Spread
+from segcore.crf.lattice import LEVEL_SPACING, Axis, Lattice, Levels, Spread
 
 CPU = torch.device("cpu")
 
@@ -93,8 +93,8 @@ def test_a_block_at_its_origin_meets_the_lattice_of_the_scene():
     assert not torch.allclose(misplaced, whole, atol=1e-4)
 
 
-@given(st.floats(1, 60))
-@settings(max_examples=20, deadline=None)
+@given(st.floats(1, 60) | st.integers(1, 60).map(lambda levels: 255 / levels / LEVEL_SPACING))
+@settings(max_examples=40, deadline=None)
 def test_the_ends_of_the_grey_scale_are_inside(sigma):
-    guide = torch.tensor([[[0.0, 255.0, 255.0, 0.0]]])
+    guide = torch.tensor([[[0.0, 255.0, 0.0, 255.0]]])
     assert torch.isfinite(Lattice(guide, (3.0, 3.0), sigma, (0, 0)).filter(torch.ones(1, 1, 4))).all()
