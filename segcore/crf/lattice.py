@@ -31,7 +31,7 @@ NODE_REACH = 4.0
 """Where that Gaussian ends, in its own sigma."""
 LEVEL_SPACING = 0.6
 """Distance of nodes in intensity, in intensity sigma; every level more is memory in each cell."""
-CHUNK = 128
+CHUNK = 32
 """Cells that meet the nodes near them in one product."""
 TOP = 255.0
 """Largest intensity."""
