@@ -31,8 +31,8 @@ CHIP_SHARE = 2.5
 BUFFER_SHARE = 1 / 6
 """Default distance that a negative window keeps from a site, in windows: half the largest common site."""
 FEW = 30
-_TRIES = 400
-"""How many places are tried for each negative that is wanted."""
+_TRIES = 2000
+"""How many places are tried in vain before the search for negatives ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +187,14 @@ def _draw_places(ground: Ground, wanted: int, good: Callable[[tuple[int, int]], 
     rng = np.random.default_rng([seed, 1])
     _, height, width = ground.source.shape
     kept: list[tuple[int, int]] = []
-    for _ in range(_TRIES * wanted):
+    vain = 0
+    while len(kept) < wanted and vain < _TRIES:
         place = int(rng.integers(height)), int(rng.integers(width))
         if ground.source.mask(Window(*place, 1, 1))[0, 0] and good(place):
             kept.append(place)
-        if len(kept) == wanted:
-            break
+            vain = 0
+        else:
+            vain += 1
     return kept
 
 
@@ -205,14 +207,14 @@ def _has_crop(flags: NDArray[np.uint8], window: int) -> bool:
 
 
 def _write_arrays(folder: Path, cutter: _Cutter, places: list[tuple[int, int]], edge: int, progress: Progress) -> None:
-    bands = cutter.image.shape[0]
-    chips = np.lib.format.open_memmap(folder / "chips.npy", mode="w+", dtype=np.uint8, shape=(len(places), bands, edge, edge))
-    flags = np.lib.format.open_memmap(folder / "flags.npy", mode="w+", dtype=np.uint8, shape=(len(places), edge, edge))
-    for i, place in enumerate(places):
-        chips[i], flags[i] = cutter.pixels(place), cutter.flags(place)
-        progress.step("chips", i + 1, len(places))
-    chips.flush()
-    flags.flush()
+    """Chip after chip, not through a memory map: there a full disk kills the process without a word."""
+    with (folder / "chips.npy").open("wb") as chips, (folder / "flags.npy").open("wb") as flags:
+        for stream, shape in ((chips, (len(places), cutter.image.shape[0], edge, edge)), (flags, (len(places), edge, edge))):
+            np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for i, place in enumerate(places):
+            chips.write(cutter.pixels(place).tobytes())
+            flags.write(cutter.flags(place).tobytes())
+            progress.step("chips", i + 1, len(places))
 
 
 def _facts(

@@ -28,7 +28,7 @@ def contact_sheet(chips: NDArray[np.uint8], labels: Sequence[int], ids: Sequence
         axes = figure.add_subplot(rows, _COLUMNS, place + 1)
         axes.imshow(chips[i][0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.add_patch(Rectangle((start, start), window, window, fill=False, lw=0.8, ec="tab:blue" if labels[i] else "tab:orange"))
-        axes.set_title(ids[i], fontsize=6, pad=1)
+        axes.set_title(ids[i], fontsize=6, pad=1, parse_math=False)
         axes.set_axis_off()
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1 - 0.15 / (rows * 1.2 + 0.1), wspace=0.04, hspace=0.12)
     figure.savefig(path, dpi=100, metadata={"Software": None})

@@ -159,17 +159,38 @@ def read_sites(path: Path) -> tuple[str, gpd.GeoDataFrame]:
     Raises:
         InputError: the file cannot be read or has no layer sites or outlines.
     """
+    names = _layer_names(path)
+    layer = next((name for name in SITE_LAYERS if name in names), None)
+    if layer is None:
+        raise InputError(f"{path.name} needs a layer {' or '.join(SITE_LAYERS)}; it has {', '.join(names)}. Choose the file of a run.")
+    with _readable(path):
+        frame = _with_crs(pyogrio.read_dataframe(path, layer=layer))
+    return layer, frame[frame.geometry.notna() & ~frame.geometry.is_empty].reset_index(drop=True)
+
+
+def holds_sites(path: Path) -> bool:
+    """Whether read_sites finds its layer in a file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return not set(SITE_LAYERS).isdisjoint(_layer_names(path))
+
+
+def _layer_names(path: Path) -> list[str]:
     path = Path(local_file(path, what="a layer of sites"))
     check_layer(path)
+    with _readable(path):
+        return [str(name) for name, _ in pyogrio.list_layers(path)]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what GDAL says of a file that it cannot read into one line."""
     try:
-        names = [str(name) for name, _ in pyogrio.list_layers(path)]
-        layer = next((name for name in SITE_LAYERS if name in names), None)
-        if layer is None:
-            raise InputError(f"{path.name} needs a layer {' or '.join(SITE_LAYERS)}; it has {', '.join(names)}. Choose the file of a run.")
-        frame = _with_crs(pyogrio.read_dataframe(path, layer=layer))
+        yield
     except (DataSourceError, DataLayerError) as error:
         raise InputError(f"{path} must be a GeoPackage, but cannot be read as such ({_line(error)}). Choose the file of a run.") from error
-    return layer, frame[frame.geometry.notna() & ~frame.geometry.is_empty].reset_index(drop=True)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from segcore.errors import InputError
 
@@ -23,7 +24,8 @@ def make_folds(
     """Fold 0..4 of each chip, from places (N, 2) row, col and labels (N,) 1 site / 0 none.
 
     spatial: whole blocks of ground go to one fold, so near neighbours are not on both sides; a block is at least two
-    windows wide. random: each chip on its own, as in the thesis; variants of one place stay together in both.
+    windows wide. random: each chip on its own, as in the thesis; variants of one place stay together in both. Largest
+    groups first, each goes where its own classes are rarest, so that folds hold about as many sites and negatives.
 
     Raises:
         InputError: some fold would have fewer than two sites or negatives.
@@ -36,17 +38,18 @@ def make_folds(
     order = rng.permutation(np.unique(groups))
     for group in sorted(order, key=lambda g: -int((groups == g).sum())):
         inside = groups == group
-        fold = int(np.argmin(load.max(axis=1)))
+        gain = np.bincount(labels[inside], minlength=2) / share
+        fold = int(np.lexsort((load.sum(axis=1), load @ gain))[0])
         folds[inside] = fold
-        load[fold] += np.bincount(labels[inside], minlength=2) / share
+        load[fold] += gain
     _require_both(folds, labels, split)
     return folds
 
 
 def apart(places: NDArray[np.int64], held: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
-    """Which chips (N,) may be trained on when those in held are not: farther than distance px from every held one."""
-    near = np.abs(places[:, None] - places[None, held]).max(axis=2) < distance
-    return np.asarray(~held & ~near.any(axis=1))
+    """Which chips (N,) may be trained on when those in held are not: at least distance px, in rows or in columns, from all of these."""
+    nearest, _ = cKDTree(places[held]).query(places, p=np.inf)
+    return np.asarray(~held & (nearest >= distance))
 
 
 def _blocks(places: NDArray[np.int64], window: int) -> NDArray[np.int64]:
@@ -62,7 +65,8 @@ def _require_both(folds: NDArray[np.int64], labels: NDArray[np.int64], split: st
     if counts.min() < _LEAST:
         sites = int(labels.sum())
         way = f" in {FOLDS} blocks of ground that lie apart" if split == "spatial" else ""
-        hint = " or use --split random" if split == "spatial" and sites >= _LEAST * FOLDS else ""
+        enough = min(sites, len(labels) - sites) >= _LEAST * FOLDS
+        hint = " or use --split random" if split == "spatial" and enough else ""
         raise InputError(
             f"each of {FOLDS} folds needs {_LEAST} sites and {_LEAST} negatives; {sites} sites and {len(labels) - sites} negatives do not "
             f"give them. {_LEAST * FOLDS} of each{way} would do: add sites{hint}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from geoseg.area import Area, read_area
 from geoseg.grid import crs_name
 from geoseg.opening import open_dataset, tiling_command
 from geoseg.raster import RasterSource, open_raster
@@ -22,6 +23,8 @@ _SAMPLES = 12
 _PERCENTILES = (0, 2, 50, 98, 100)
 _PROCESS_BYTES = 900 << 20
 _CACHE_BYTES = 256 << 20
+_GUESS = 0.25 / 400**2
+"""Seconds that one network needs for a pixel of a window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +110,22 @@ def inspect_raster(
     *,
     bands: tuple[int, ...] | None = None,
     nodata: float | None = None,
+    area: str | Path | None = None,
     pixel_size: float | None = None,
     window: int = 400,
     overlap: float = 0.5,
-    seconds_per_window: float = 0.25,
+    members: int = 1,
+    seconds_per_window: float | None = None,
     workers: int = 1,
     allow_remote: bool = False,
 ) -> Facts:
     """Look at a raster; one that open_raster refuses is described as far as possible, the refusal being a problem.
 
-    window, overlap, seconds_per_window (one window on one worker) and workers: the scan to forecast.
+    window, overlap, members (networks), seconds_per_window (one window on one worker; by default a guess) and workers:
+    the scan to forecast. area: only this part is sampled and scanned, see geoseg.area.read_area.
 
     Raises:
-        InputError: no such file, or no raster.
+        InputError: no such file, no raster, or an area beside it.
         ConfigError: an option outside its range.
     """
     config = GridConfig(window=window, overlap=overlap)
@@ -133,7 +139,9 @@ def inspect_raster(
         unknown: dict[str, Any] = dict.fromkeys(("pixel_size", "valid_share", "percentiles", "forecast"))
         return Facts(**stored, **unknown, notes=(), problems=(str(error), *problems))
     with source:
-        sample = _Sample.of(source, config)
+        wanted = None if area is None else read_area(area, source.grid, crs=source.native_crs)
+        sample = _Sample.of(source, config, wanted)
+        seconds = members * _GUESS * window**2 if seconds_per_window is None else seconds_per_window
         problems = (*problems, *_value_problems(source, sample))
         return Facts(
             **stored,
@@ -142,7 +150,7 @@ def inspect_raster(
             percentiles=sample.percentiles,
             notes=(*source.notes, *_notes(source, sample)),
             problems=problems,
-            forecast=_forecast(source, sample, config, seconds_per_window, workers),
+            forecast=_forecast(source, wanted, sample, config, seconds, workers),
         )
 
 
@@ -157,12 +165,13 @@ class _Sample:
     """Share of windows with at least one valid pixel."""
 
     @classmethod
-    def of(cls, source: RasterSource, config: GridConfig) -> _Sample:
+    def of(cls, source: RasterSource, config: GridConfig, area: Area | None) -> _Sample:
         """Read the sample; windows follow each other row by row, so that untiled files are read once."""
-        windows = _spread(source.shape[1:], config.window)
+        extent = _extent(source, area)
+        windows = [own.shift(extent.row, extent.col) for own in _spread((extent.height, extent.width), config.window)]
         values, valid, pixels, seen = [], 0, 0, 0
         for window in windows:
-            mask = source.mask(window)
+            mask = source.mask(window) & area.mask(window) if area else source.mask(window)
             pixels, valid, seen = pixels + mask.size, valid + int(mask.sum()), seen + bool(mask.any())
             if mask.any():
                 values.append(source.read(window)[0][mask][::16])
@@ -178,6 +187,11 @@ class _Sample:
         if len(self.values) == 0:
             return None
         return dict(zip(map(str, _PERCENTILES), np.percentile(self.values.astype(np.float64), _PERCENTILES).tolist(), strict=True))
+
+
+def _extent(source: RasterSource, area: Area | None) -> Window:
+    """The part of the raster that is looked at."""
+    return area.window if area else source.grid.extent
 
 
 def _spread(shape: tuple[int, int], edge: int) -> list[Window]:
@@ -250,15 +264,17 @@ def _notes(source: RasterSource, sample: _Sample) -> list[str]:
     return notes
 
 
-def _forecast(source: RasterSource, sample: _Sample, config: GridConfig, seconds: float, workers: int) -> Forecast:
-    _, height, width = source.shape
-    windows = len(window_grid((height, 1), config)) * len(window_grid((1, width), config))
+def _forecast(source: RasterSource, area: Area | None, sample: _Sample, config: GridConfig, seconds: float, workers: int) -> Forecast:
+    (_, height, width), extent = source.shape, _extent(source, area)
+    rows = [row for row in window_grid((height, 1), config) if row.overlap(replace(extent, col=0))]
+    cols = [col for col in window_grid((1, width), config) if col.overlap(replace(extent, row=0))]
+    windows = len(rows) * len(cols)
     busy = max(1, round(windows * sample.window_share))
     return Forecast(
         windows=windows,
         windows_with_data=busy,
         ram_bytes=workers * (_PROCESS_BYTES + _CACHE_BYTES),
-        disk_bytes=height * width * 2 * 4 // 3,
+        disk_bytes=extent.height * extent.width * 2 * 4 // 3,
         hours=busy * seconds / workers / 3600,
     )
 

@@ -121,10 +121,10 @@ def cut_at_point(sight: Sight, mask: NDArray[np.bool_], reach: float) -> NDArray
 
 
 def _own_ground(region: Window, place: Place, others: Sequence[Place]) -> NDArray[np.bool_]:
-    """Pixels (h, w) not nearer to another place; a tie goes to the smaller (row, col)."""
+    """Pixels (h, w) not nearer to another place; a tie goes to the smaller (row, col). A point on the same pixel is no other place."""
     squared = _squared_distance(region, place)
     own = np.ones(squared.shape, dtype=bool)
-    for other in others:
+    for other in set(others) - {place}:
         theirs = _squared_distance(region, other)
         own &= (squared < theirs) | ((squared == theirs) & (place < other))
     return own

@@ -47,10 +47,13 @@ class Layer:
     """One line for each thing the user should know."""
 
 
-def read_layer(path: Path | str, kind: Kind, columns: Sequence[str], *, crs: str | None = None, layer: str | None = None) -> Layer:
+def read_layer(
+    path: Path | str, kind: Kind, columns: Sequence[str], *, crs: str | None = None, layer: str | None = None, prefer: str = ""
+) -> Layer:
     """Read one layer; of its attributes only those named in columns (any case) are loaded.
 
-    crs: what the coordinates mean, instead of what the file says. layer: its name, by default the first of that kind.
+    crs: what the coordinates mean, instead of what the file says. layer: its name, by default the one called prefer,
+    else the first of that kind.
 
     Raises:
         InputError: the file is missing or unreadable, has no such layer, is empty, holds other geometries, has no
@@ -66,7 +69,7 @@ def read_layer(path: Path | str, kind: Kind, columns: Sequence[str], *, crs: str
     elif text.suffix.lower() in (".parquet", ".geoparquet"):
         found = _read_parquet(text, columns), ()
     else:
-        found = _read_ogr(text, kind, columns, layer)
+        found = _read_ogr(text, kind, columns, layer, prefer)
     return _checked(text, kind, *found, asked)
 
 
@@ -129,9 +132,11 @@ def _require_degrees(path: Path, kind: Kind, frame: geopandas.GeoDataFrame, crs:
         raise InputError(f"coordinates in {name_crs(crs)} are degrees; {path.name} holds values up to {far}. {_CRS_HINT[kind]}")
 
 
-def _read_ogr(path: Path, kind: Kind, columns: Sequence[str], layer: str | None) -> tuple[geopandas.GeoDataFrame, tuple[str, ...]]:
+def _read_ogr(
+    path: Path, kind: Kind, columns: Sequence[str], layer: str | None, prefer: str
+) -> tuple[geopandas.GeoDataFrame, tuple[str, ...]]:
     try:
-        chosen, notes = _choose_layer(path, kind, layer)
+        chosen, notes = _choose_layer(path, kind, layer, prefer)
         info = pyogrio.read_info(path, layer=chosen)
         wanted = _wanted([field for field in info["fields"] if field != "id" or "KML" not in info["driver"]], columns)
         fid = bool(info["fid_column"]) and "fid" in columns and not wanted  # a GeoPackage's own numbers, for want of better ids
@@ -145,8 +150,8 @@ def _read_ogr(path: Path, kind: Kind, columns: Sequence[str], layer: str | None)
     return geopandas.GeoDataFrame(frame.reset_index(names="fid") if fid else frame), notes
 
 
-def _choose_layer(path: Path, kind: Kind, asked: str | None) -> tuple[str, tuple[str, ...]]:
-    """The layer asked for, or the first whose declared geometry may be of the kind."""
+def _choose_layer(path: Path, kind: Kind, asked: str | None, prefer: str) -> tuple[str, tuple[str, ...]]:
+    """The layer asked for, else of those whose declared geometry may be of the kind the preferred or the first."""
     layers = [(str(name), shape) for name, shape in pyogrio.list_layers(path)]
     names = [name for name, _ in layers]
     if asked is not None and asked not in names:
@@ -157,7 +162,7 @@ def _choose_layer(path: Path, kind: Kind, asked: str | None) -> tuple[str, tuple
         came = ", ".join(f"{name} ({shape or 'no geometry'})" for name, shape in layers) or "no layer at all"
         hint = "Take points of them first (QGIS: Vector > Geometry > Centroids)." if kind == "points" else "Pass a layer of outlines."
         raise InputError(f"a layer of {kind} is needed; {path.name} has {came}. {hint}")
-    chosen = asked or fitting[0]
+    chosen = asked or (prefer if prefer in fitting else fitting[0])
     notes = () if asked or len(fitting) == 1 else (f"{path.name} has the layers {', '.join(fitting)}; {chosen} is read.",)
     return chosen, notes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from segcore.io.protocol import ImageSource
 from segcore.nets.classifier import build_classifier
 from segcore.pipeline.refine import Refining
 from segcore.train.bundle import bundle_hash, load_bundle
+
+_LARGEST = 1 << 14
+"""No network sees a larger window; a bundle that says so would only fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,11 @@ def load_model(path: Path) -> SiteModel:
             network.load_state_dict(dict(weights))
         calibrations = {key: [Calibration.from_dict(own) for own in values] for key, values in facts["calibration"].items()}
         outline, scan = settings_from_facts(facts)
+        if not (int(facts["window"]) <= _LARGEST and 0 < float(facts["pixel_size"]) < math.inf):
+            raise ConfigError(f"windows of {facts['window']} px of {facts['pixel_size']} m cannot be")
+        for choice in (outline.choice, scan.choice):
+            if len(calibrations[str(choice)]) != len(networks):
+                raise ConfigError(f"{choice} is not calibrated for each network")
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise BundleError(f"{path} is no whole site classifier ({' '.join(str(error).split())[:200]}). Train it again.") from error
     return SiteModel(

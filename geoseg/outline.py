@@ -89,8 +89,10 @@ def draw_outlines(
     regions: list[Region] = []
     rows: list[dict[str, Any]] = []
     lost: list[tuple[int, str]] = []
+    first = {place: i for i, place in reversed(list(enumerate(places)))}
     for i, place in enumerate(places):
-        drawn = _draw(image, scene, place, [places[j] for j in near[i]], evidence, model.window, settings)
+        twin = f"the point lies on the same pixel as {points.ids[first[place]]}" if first[place] < i else None
+        drawn = twin or _draw(image, scene, place, [places[j] for j in near[i]], evidence, model.window, settings)
         if isinstance(drawn, str):
             lost.append((i, drawn))
         else:

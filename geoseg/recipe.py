@@ -8,17 +8,20 @@ Each function opens what the user named, says what is odd about it, and hands ov
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from affine import Affine
+from geopandas import GeoDataFrame
 
 from geoseg.chips import ChipConfig, Ground, cut_chips
 from geoseg.evaluate import Scores, evaluate
-from geoseg.export import read_sites
+from geoseg.export import holds_sites, read_sites
 from geoseg.figures import confusion_overlay, thumbnail
 from geoseg.findings import Findings
+from geoseg.grid import metres_per_unit
 from geoseg.model import load_model
 from geoseg.outline import Outlines, outline_sites
 from geoseg.scan import ScanOptions, scan_raster
@@ -27,7 +30,7 @@ from geoseg.train import SiteTraining, train_sites
 from geoseg.vectors import Points, read_points, read_polygons
 from segcore.data.stretch import StretchedImage, fit_stretch
 from segcore.errors import ConfigError, InputError
-from segcore.files import write_json
+from segcore.files import require_free, write_json
 from segcore.progress import Progress, Silent
 from segcore.train.loop import TrainConfig
 
@@ -55,7 +58,7 @@ def chips(
         grid=scene.grid,
         fingerprint=scene.source.fingerprint,
         sites=_points(points, scene, points_crs, progress),
-        negatives=None if negatives is None else _points(negatives, scene, points_crs, progress),
+        negatives=None if negatives is None else _points(negatives, scene, points_crs, progress, layer="negatives"),
         ignore=None if ignore is None else read_polygons(ignore, scene.grid.crs),
     )
     return cut_chips(ground, out, config, overwrite=overwrite, progress=progress)
@@ -113,6 +116,8 @@ def scan(
     scanning: ScanOptions,
     *,
     options: RasterOptions = _WHOLE,
+    device: str = "auto",
+    threads: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
     keep_work: bool = False,
@@ -121,6 +126,7 @@ def scan(
     """Search a raster for sites."""
     loaded = load_model(model)
     scene = open_scene(raster, options, pixel_size=loaded.pixel_size, progress=progress)
+    scanning = replace(scanning, device=choose_device(device), threads=threads or torch.get_num_threads())
     return scan_raster(scene, loaded, out, scanning, resume=resume, overwrite=overwrite, keep_work=keep_work, progress=progress)
 
 
@@ -133,24 +139,36 @@ def judge(
     ignore: Path | None = None,
     out: Path | None = None,
     picture: Path | None = None,
+    overwrite: bool = False,
     progress: Progress = _SILENT,
 ) -> Scores:
-    """Compare found polygons with an expert's; metrics and an overlay picture where asked for."""
+    """Compare found polygons with an expert's; metrics and an overlay picture where asked for.
+
+    predicted: a GeoPackage of scan or outline, or any other layer of polygons.
+    """
+    for path in (out, picture):
+        if path is not None:
+            require_free(path, overwrite=overwrite)
     scene = open_scene(raster, options, progress=progress)
-    found = read_sites(predicted)[1] if predicted.suffix == ".gpkg" else read_polygons(predicted, scene.grid.crs)
+    ours = predicted.suffix == ".gpkg" and holds_sites(predicted)
+    found = read_sites(predicted)[1] if ours else read_polygons(predicted, scene.grid.crs)
     drawn = read_polygons(expert, scene.grid.crs)
     unsure = None if ignore is None else read_polygons(ignore, scene.grid.crs)
     scores = evaluate(found, drawn, scene.grid, ignore=unsure, area=scene.area.geometry if scene.area else None)
     if out is not None:
         write_json(out, scores.as_dict())
     if picture is not None:
-        image = StretchedImage(scene.wanted, fit_stretch(scene.wanted))
-        grey, factor = thumbnail(image, region=scene.region)
-        transform = scene.grid.window_transform(scene.region) @ Affine.scale(factor)
-        shapes = [layer.to_crs(scene.grid.crs.to_wkt()).geometry.to_numpy() for layer in (found, drawn)]
-        under = () if unsure is None else unsure.geometry.to_numpy()
-        confusion_overlay(picture, grey, transform, *shapes, ignore=under)
+        _draw(picture, scene, found, drawn, unsure)
     return scores
+
+
+def _draw(path: Path, scene: Scene, found: GeoDataFrame, drawn: GeoDataFrame, unsure: GeoDataFrame | None) -> None:
+    """Hits, misses and false alarms over the scene, as a picture."""
+    grey, factor = thumbnail(StretchedImage(scene.wanted, fit_stretch(scene.wanted)), region=scene.region)
+    transform = scene.grid.window_transform(scene.region) @ Affine.scale(factor)
+    shapes = [layer.to_crs(scene.grid.crs.to_wkt()).geometry.to_numpy() for layer in (found, drawn)]
+    under = () if unsure is None else unsure.geometry.to_numpy()
+    confusion_overlay(path, grey, transform, *shapes, ignore=under, metres_per_unit=metres_per_unit(scene.grid.crs))
 
 
 def choose_device(name: str) -> str:
@@ -164,9 +182,9 @@ def choose_device(name: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
-def _points(path: Path, scene: Scene, crs: str | None, progress: Progress) -> Points:
+def _points(path: Path, scene: Scene, crs: str | None, progress: Progress, *, layer: str = "sites") -> Points:
     """Points of a layer inside the area that is wanted; what is odd about them is said."""
-    points = read_points(path, scene.grid, crs=crs)
+    points = read_points(path, scene.grid, crs=crs, prefer=layer)
     for note in points.notes:
         progress.say(note)
     if scene.area is None:

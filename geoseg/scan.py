@@ -139,6 +139,8 @@ def _open_work(out: Path, plan: Plan, *, resume: bool, overwrite: bool) -> Path:
         return work
     if resume and out.exists():
         raise InputError(f"--resume needs an unfinished run; {out} holds none. Leave --resume out, or pass --overwrite.")
+    if (work / "plan.json").is_file() and not overwrite:
+        raise OutputError(f"an output is never replaced silently; {out} is an unfinished run. Go on with --resume, or pass --overwrite.")
     require_free(out, overwrite=overwrite)
     if out.exists():
         _remove_run(out)
@@ -151,8 +153,9 @@ def _open_work(out: Path, plan: Plan, *, resume: bool, overwrite: bool) -> Path:
 
 
 def _remove_run(out: Path) -> None:
-    """Remove an older run; anything that is not one is left alone."""
-    if not (out / "run.json").is_file() and not (out / WORK).is_dir():
+    """Remove an older run, finished or not; anything that is not one is left alone."""
+    finished = (out / "run.json").is_file() and read_json(out / "run.json").get("kind") == "scan"
+    if not finished and not (out / WORK).is_dir():
         raise OutputError(f"--overwrite replaces an earlier run; {out} is something else. Choose another -o.")
     shutil.rmtree(out)
 

@@ -18,15 +18,17 @@ from geoseg.defaults import candidate_maps
 from geoseg.folds import FOLDS, apart, make_folds
 from geoseg.model import settings_to_facts
 from geoseg.tune import tune, untuned
+from geoseg.tuning_sites import outlined_sites
 from segcore.cam.calibrate import Calibration, calibrate
 from segcore.cam.capture import class_score
 from segcore.cam.evidence import MapChoice
 from segcore.cam.methods import CAMS
 from segcore.data.bands import as_input
-from segcore.data.variants import Augment
-from segcore.errors import ConfigError
+from segcore.data.variants import Augment, corner_shift
+from segcore.errors import ConfigError, InputError
 from segcore.files import require_free, sha256
 from segcore.nets.classifier import build_classifier
+from segcore.predict import predict_windows
 from segcore.progress import Progress, Silent
 from segcore.provenance import collect
 from segcore.train.bundle import Bundle, save_bundle
@@ -86,9 +88,13 @@ def train_sites(
     folds = make_folds(chips.places, chips.labels, split=training.split, window=chips.window, seed=training.seed)
     if training.split == "random":
         heard.say("split random: neighbouring sites are on both sides, so validation figures flatter")
+    pools = learning_pools(chips, folds, training)
     networks = _build(chips, training)
-    histories = _fit(networks, chips, folds, training, loop, heard)
-    calibrations = calibrate_maps(networks, chips, candidate_maps(networks[0]), progress=heard)
+    maps = candidate_maps(networks[0])
+    if outlines is not None:
+        outlined_sites(chips, outlines)  # what is wrong with them is said before the training, not after it
+    histories = _fit(networks, chips, folds, pools, training, loop, heard)
+    calibrations = calibrate_maps(networks, chips, pools, maps, progress=heard)
     tuned = tune(networks, calibrations, chips, outlines, progress=heard) if outlines else untuned(networks[0], chips.window)
     metrics = {
         "validation": [
@@ -116,20 +122,54 @@ def train_sites(
     return metrics
 
 
+def learning_pools(chips: ChipSet, folds: NDArray[np.int64], training: SiteTraining) -> list[NDArray[np.int64]]:
+    """Numbers of the chips that each member learns from; member m is judged on fold m (modulo 5).
+
+    In a spatial split no window that is learnt from can share a pixel with one that is judged.
+
+    Raises:
+        InputError: a member would see sites only, negatives only, or nothing.
+    """
+    reach = chips.window + 2 * corner_shift((1, 1), chips.window)[0] + int(chips.facts["jitter"])
+    pools = []
+    for member in range(training.members):
+        held = folds == member % FOLDS
+        pool = np.flatnonzero(apart(chips.places, held, reach) if training.split == "spatial" else ~held)
+        if len(set(chips.labels[pool].tolist())) < 2:
+            raise InputError(
+                f"each network needs sites and negatives {reach} px away from those that it is judged on; network {member + 1} "
+                "has none. Add sites on other ground, cut chips with a smaller --window, or use --split random."
+            )
+        pools.append(pool)
+    return pools
+
+
 def calibrate_maps(
-    networks: Sequence[nn.Module], chips: ChipSet, choices: Sequence[MapChoice], *, progress: Progress
+    networks: Sequence[nn.Module], chips: ChipSet, pools: Sequence[NDArray[np.int64]], choices: Sequence[MapChoice], *, progress: Progress
 ) -> dict[str, list[Calibration]]:
-    """One scale per map and member: the 99th percentile over the centred windows of up to 200 site chips."""
-    sites = np.flatnonzero(chips.labels == 1)
-    sites = sites[np.linspace(0, len(sites) - 1, min(len(sites), _CALIBRATION_SITES)).round().astype(int)]
+    """One scale per map and member: the 99th percentile over the centred windows of up to 200 sites of the member's pool.
+
+    So no site that a member is judged on has touched what it is judged with. A map that is empty at nearly all sites
+    cannot be calibrated and is left out, unless it is the first one.
+
+    Raises:
+        ConfigError: the first map is empty at nearly all sites.
+    """
     found: dict[str, list[Calibration]] = {}
     for number, choice in enumerate(choices):
-        found[str(choice)] = [calibrate(_site_maps(network, chips, sites, choice)) for network in networks]
+        try:
+            found[str(choice)] = [calibrate(_site_maps(own, chips, pool, choice)) for own, pool in zip(networks, pools, strict=True)]
+        except ConfigError as error:
+            if number == 0:
+                raise
+            progress.say(f"{choice} is left out: {error}")
         progress.step("calibration", number + 1, len(choices))
     return found
 
 
-def _site_maps(network: nn.Module, chips: ChipSet, sites: NDArray[np.int64], choice: MapChoice) -> Iterator[Tensor]:
+def _site_maps(network: nn.Module, chips: ChipSet, pool: NDArray[np.int64], choice: MapChoice) -> Iterator[Tensor]:
+    sites = pool[chips.labels[pool] == 1]
+    sites = sites[np.linspace(0, len(sites) - 1, min(len(sites), _CALIBRATION_SITES)).round().astype(int)]
     for start in range(0, len(sites), _BATCH):
         windows = np.stack([next(chips.crops(int(i))) for i in sites[start : start + _BATCH]])
         yield CAMS[choice.method](network, as_input(windows), choice.layer, class_score(1))
@@ -146,12 +186,16 @@ def _build(chips: ChipSet, training: SiteTraining) -> list[nn.Module]:
 
 
 def _fit(
-    networks: Sequence[nn.Module], chips: ChipSet, folds: NDArray[np.int64], training: SiteTraining, loop: TrainConfig, progress: Progress
+    networks: Sequence[nn.Module],
+    chips: ChipSet,
+    folds: NDArray[np.int64],
+    pools: Sequence[NDArray[np.int64]],
+    training: SiteTraining,
+    loop: TrainConfig,
+    progress: Progress,
 ) -> list[History]:
-    held = [folds == member % FOLDS for member in range(training.members)]
-    pools = [np.flatnonzero(apart(chips.places, own, chips.window)) for own in held]
     size, count = training.batches(len(chips.labels))
-    judged = [_validation(chips, np.flatnonzero(own)) for own in held]
+    judged = [_validation(chips, np.flatnonzero(folds == member % FOLDS)) for member in range(training.members)]
 
     def batches(member: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         seed = [training.seed, member, epoch]
@@ -159,7 +203,7 @@ def _fit(
 
     def score(network: nn.Module, member: int) -> float:
         windows, labels = judged[member]
-        chance = np.clip(np.where(labels == 1, p := predict(network, windows), 1 - p), 1e-6, 1)
+        chance = np.clip(np.where(labels == 1, p := predict_windows(network, windows), 1 - p), 1e-6, 1)
         return float(np.mean([np.log(chance[labels == label]).mean() for label in (0, 1)]))
 
     return fit(networks, batches, _step, score, loop, progress)
@@ -168,16 +212,6 @@ def _fit(
 def _step(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     windows, labels = batch
     return nn.functional.cross_entropy(network(windows), labels)
-
-
-def predict(network: nn.Module, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probability of a site for uint8 windows (N, C, h, w), on the device that the network is on."""
-    device = next(network.parameters()).device
-    parts = []
-    with torch.no_grad():
-        for start in range(0, len(windows), _BATCH):
-            parts.append(network(as_input(windows[start : start + _BATCH]).to(device)).float().softmax(dim=1)[:, 1].cpu())
-    return np.asarray(torch.cat(parts).numpy())
 
 
 def _validation(chips: ChipSet, members: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -192,7 +226,7 @@ def _validation(chips: ChipSet, members: NDArray[np.int64]) -> tuple[NDArray[np.
 def _summary(history: History, network: nn.Module, chips: ChipSet, folds: NDArray[np.int64], member: int) -> dict[str, Any]:
     windows, labels = _validation(chips, np.flatnonzero(folds == member % FOLDS))
     return {
-        "auc": float(roc_auc_score(labels, predict(network, windows))),
+        "auc": float(roc_auc_score(labels, predict_windows(network, windows))),
         "sites": int(labels.sum()),
         "negatives": int((1 - labels).sum()),
         "epochs": len(history.scores),

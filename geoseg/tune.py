@@ -56,7 +56,8 @@ def tune(
     """
     sites = outlined_sites(chips, outlines)
     progress.say(f"tuning on {len(sites.fit)} outlined sites, judging on {len(sites.held)} others")
-    evidences = {choice: CamEvidence(networks, choice, calibrations[str(choice)], device=device) for choice in candidate_maps(networks[0])}
+    choices = [choice for choice in candidate_maps(networks[0]) if str(choice) in calibrations]
+    evidences = {choice: CamEvidence(networks, choice, calibrations[str(choice)], device=device) for choice in choices}
     outline, outline_report = _tune_outline(networks[0], chips, sites, evidences, progress)
     scan, scan_report = _tune_scan(networks[0], chips, sites, evidences, outline.choice, progress)
     report = {"sites": {"fit": len(sites.fit), "held": len(sites.held)}, "outline": outline_report, "scan": scan_report}

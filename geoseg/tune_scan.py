@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from geoseg.chipset import FLAG_IGNORE, FLAG_SITE, FLAG_VALID, ChipSet
 from geoseg.scanning import ScanSettings
@@ -61,7 +62,7 @@ class ChosenScan:
 def grounds(chips: ChipSet, sites: OutlinedSites, half: Sequence[OutlinedSite], evidence: Evidence) -> list[Ground]:
     """Chips of outlined sites, and as many of empty ground, weighted to what the scene holds of each.
 
-    Around known sites without an outline nothing is judged.
+    Around known sites without an outline nothing is judged, nor around and in outlines of the other half.
     """
     empty = np.flatnonzero(chips.labels == 0)
     half_of = empty[0 if half is sites.fit else 1 :: 2]
@@ -70,9 +71,10 @@ def grounds(chips: ChipSet, sites: OutlinedSites, half: Sequence[OutlinedSite], 
     edge = int(chips.facts["chip"])
     cells = chips.facts["shape"][1] * chips.facts["shape"][2] / edge**2
     near, far = known / len(half), max(1.0, cells - known) / max(len(empty), 1)
+    others = sites.held if half is sites.fit else sites.fit
     return [
-        *(_ground(chips, sites, site.index, evidence, near) for site in half),
-        *(_ground(chips, sites, int(index), evidence, far) for index in empty),
+        *(_ground(chips, sites, others, site.index, evidence, near) for site in half),
+        *(_ground(chips, sites, others, int(index), evidence, far) for index in empty),
     ]
 
 
@@ -82,9 +84,8 @@ def choose_scan(seen: Sequence[Ground], start: ScanSettings, window: int) -> Cho
     for ground, gate in product(seen, GATES):
         blended = blend(ground, gate)
         for smooth in SMOOTHS:
-            values = smoothed(blended, smooth * window)
-            for threshold in THRESHOLDS:
-                totals.setdefault((gate, smooth, threshold), []).append(_counts(values >= threshold, ground))
+            for threshold, counts in zip(THRESHOLDS, _counts_at(smoothed(blended, smooth * window), ground), strict=True):
+                totals.setdefault((gate, smooth, threshold), []).append(counts)
     scores = {key: _dice(counts, seen) for key, counts in totals.items()}
     best = max(scores, key=lambda key: scores[key])
     gate, smooth, threshold = best
@@ -112,7 +113,8 @@ def scan_dice(seen: Sequence[Ground], settings: ScanSettings) -> float:
 def score_control(seen: Sequence[Ground]) -> tuple[float, float]:
     """(threshold, Dice) of the windows' own scores, blended: what a scan without maps would reach."""
     blended = [blend_scores(ground) for ground in seen]
-    scores = {t: _dice([_counts(v >= t, g) for v, g in zip(blended, seen, strict=True)], seen) for t in THRESHOLDS}
+    counts = zip(*(_counts_at(values, ground) for values, ground in zip(blended, seen, strict=True)), strict=True)
+    scores = {threshold: _dice(own, seen) for threshold, own in zip(THRESHOLDS, counts, strict=True)}
     return max(scores.items(), key=lambda item: item[1])
 
 
@@ -132,16 +134,13 @@ def blend_scores(ground: Ground) -> NDArray[np.float32]:
     return np.asarray(stitcher.result()[0])
 
 
-def _ground(chips: ChipSet, sites: OutlinedSites, index: int, evidence: Evidence, weight: float) -> Ground:
+def _ground(chips: ChipSet, sites: OutlinedSites, others: Sequence[OutlinedSite], index: int, evidence: Evidence, weight: float) -> Ground:
     reader = ChipReader(chips, index)
     edge, row, col = reader.window.height, reader.window.row, reader.window.col
     windows = [own.shift(row, col) for own in window_grid((edge, edge), GridConfig(window=chips.window))]
     pixels = torch.from_numpy(np.stack([reader.read(own) for own in windows]))
     flags = np.asarray(chips.flags[index])
     truth = truth_pixels(sites, sites.polygons, reader.window)
-    rim = round(MARGIN * chips.window)
-    judged = (flags & FLAG_VALID > 0) & (flags & FLAG_IGNORE == 0) & ((flags & FLAG_SITE == 0) | truth)
-    judged[:rim] = judged[-rim:] = judged[:, :rim] = judged[:, -rim:] = False
     return Ground(
         window=reader.window,
         windows=windows,
@@ -149,9 +148,30 @@ def _ground(chips: ChipSet, sites: OutlinedSites, index: int, evidence: Evidence
         maps=evidence.maps(pixels).numpy()[:, 0],
         image=reader.read(reader.window),
         truth=truth,
-        judged=judged,
+        judged=_judged(flags, truth, sites, others, reader.window, round(MARGIN * chips.window)),
         weight=weight,
     )
+
+
+def _judged(
+    flags: NDArray[np.uint8],
+    truth: NDArray[np.bool_],
+    sites: OutlinedSites,
+    others: Sequence[OutlinedSite],
+    window: Window,
+    rim: int,
+) -> NDArray[np.bool_]:
+    """Where the truth of a chip (S, S) is known, and may be used: the disc around a site belongs to the nearest site."""
+    judged: NDArray[np.bool_] = (flags & FLAG_VALID > 0) & (flags & FLAG_IGNORE == 0)
+    rows, cols = np.nonzero((flags & FLAG_SITE > 0))
+    if len(rows):
+        theirs = {site.place for site in others}
+        usable = sites.drawn & [(int(r), int(c)) not in theirs for r, c in sites.known]
+        _, nearest = cKDTree(sites.known).query(np.column_stack([rows + window.row, cols + window.col]))
+        judged[rows, cols] &= usable[nearest] | truth[rows, cols]
+    judged &= ~truth_pixels(sites, [site.polygon for site in others], window)
+    judged[:rim] = judged[-rim:] = judged[:, :rim] = judged[:, -rim:] = False
+    return judged
 
 
 def _decided(ground: Ground, settings: ScanSettings) -> NDArray[np.bool_]:
@@ -161,6 +181,14 @@ def _decided(ground: Ground, settings: ScanSettings) -> NDArray[np.bool_]:
 
 def _counts(mask: NDArray[np.bool_], ground: Ground) -> Counts:
     return count(mask, ground.truth, ignore=~ground.judged)
+
+
+def _counts_at(values: NDArray[np.float32], ground: Ground) -> list[Counts]:
+    """Counts of values >= threshold, for each of THRESHOLDS, from two histograms."""
+    edges = np.array([*THRESHOLDS, np.inf], dtype=np.float32)
+    site, empty = (np.histogram(values[ground.judged & own], edges)[0][::-1].cumsum()[::-1] for own in (ground.truth, ~ground.truth))
+    total = int((ground.judged & ground.truth).sum())
+    return [Counts(int(tp), int(fp), total - int(tp)) for tp, fp in zip(site, empty, strict=True)]
 
 
 def _dice(counts: Sequence[Counts], seen: Sequence[Ground]) -> float:

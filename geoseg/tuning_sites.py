@@ -62,12 +62,18 @@ class OutlinedSites:
     grid: GeoGrid
     polygons: Sequence[shapely.Geometry]
     """Every outline of the file, also those that are not tuned with."""
+    known: NDArray[np.int64]
+    """(N, 2): row, col of every training site."""
+    drawn: NDArray[np.bool_]
+    """(N,): which of them have an outline."""
     fit: Sequence[OutlinedSite]
     held: Sequence[OutlinedSite]
 
 
 def outlined_sites(chips: ChipSet, outlines: Path) -> OutlinedSites:
     """Match expert polygons to training sites by place; at most 50, spread evenly, every other one held back.
+
+    A polygon around several points counts once, with the first, so that it is not in both halves.
 
     Raises:
         InputError: the file is unusable, or fewer than 6 polygons belong to training sites.
@@ -77,7 +83,7 @@ def outlined_sites(chips: ChipSet, outlines: Path) -> OutlinedSites:
     sites = np.flatnonzero(chips.labels == 1)
     polygons = polygons_in(frame, grid.crs)
     expert = experts_by_place(shapely.points(grid.to_map(chips.places[sites] + 0.5)), polygons)
-    matched = np.flatnonzero(expert >= 0)
+    matched = np.array([own for own in np.sort(np.unique(expert, return_index=True)[1]) if expert[own] >= 0], dtype=np.intp)
     if len(matched) < LEAST:
         raise InputError(
             f"tuning needs outlines of at least {LEAST} training sites, 10 to 50 are good; {outlines.name} has {len(matched)}. "
@@ -90,7 +96,7 @@ def outlined_sites(chips: ChipSet, outlines: Path) -> OutlinedSites:
         OutlinedSite(index=int(sites[i]), place=places[i], others=[places[j] for j in sorted(own) if j != i], polygon=polygons[expert[i]])
         for i, own in zip(matched, near, strict=True)
     ]
-    return OutlinedSites(grid=grid, polygons=list(polygons), fit=found[::2], held=found[1::2])
+    return OutlinedSites(grid=grid, polygons=list(polygons), known=chips.places[sites], drawn=expert >= 0, fit=found[::2], held=found[1::2])
 
 
 def chip_grid(chips: ChipSet) -> GeoGrid:

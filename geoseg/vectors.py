@@ -50,16 +50,17 @@ class Points:
         return replace(self, ids=tuple(self.ids[i] for i in places), xy=self.xy[places], labels=labels)
 
 
-def read_points(path: Path | str, grid: GeoGrid | None, *, crs: str | None = None, label: str | None = None) -> Points:
+def read_points(path: Path | str, grid: GeoGrid | None, *, crs: str | None = None, label: str | None = None, prefer: str = "") -> Points:
     """Read site points: any layer GDAL reads, KML, GeoParquet, or a table with lon/lat or x/y columns.
 
-    crs: what the coordinates mean, for files that do not say it (or say it wrongly). label: a column to keep.
+    crs: what the coordinates mean, for files that do not say it (or say it wrongly). label: a column to keep. prefer:
+    which layer is read where the file has several.
 
     Raises:
         InputError: see read_layer; or several points in one feature, no such label column, none on the raster.
         ConfigError: crs is no CRS.
     """
-    layer = read_layer(path, "points", [*_ID_COLUMNS, *([] if label is None else [label])], crs=crs)
+    layer = read_layer(path, "points", [*_ID_COLUMNS, *([] if label is None else [label])], crs=crs, prefer=prefer)
     name, frame = Path(path).name, layer.frame
     own = _coordinates(name, frame)
     first = np.sort(np.unique(own, axis=0, return_index=True)[1])

@@ -8,7 +8,10 @@ from torch import Tensor
 
 
 class Evidence(Protocol):
-    """What a scan asks for each window; it may be a classifier with activation maps, a segmenter, or anything else."""
+    """What a scan asks for each window; it may be a classifier with activation maps, a segmenter, or anything else.
+
+    Tensors come and go on the CPU. The answer for a window depends on that window alone.
+    """
 
     @property
     def members(self) -> int:

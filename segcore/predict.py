@@ -13,7 +13,10 @@ _BATCH = 64
 
 
 def predict_windows(network: nn.Module, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probability of class 1 for uint8 windows (N, C, h, w), N >= 1 -> (N,); the network stays where and as it is."""
+    """Probability of class 1 for uint8 windows (N, C, h, w), N >= 1 -> (N,) in 0..1.
+
+    network: logits (B, 2), in evaluation mode; it stays where and as it is.
+    """
     device = next(network.parameters()).device
     parts = []
     with torch.no_grad():

@@ -13,7 +13,7 @@ from typing import Any
 def collect(config: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """JSON-able record: version, commit where there is one, UTC time, the settings and what was read.
 
-    config: plain settings (seeds among them); inputs: name -> sha256 or fingerprint.
+    config: plain settings (seeds among them); inputs: name -> sha256 or fingerprint. Both hold JSON values.
     """
     return {
         "version": _version(),
@@ -40,4 +40,4 @@ def _commit() -> str | None:
         answer = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() or None
+    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -18,7 +18,8 @@ def taper(height: int, width: int) -> NDArray[np.float32]:
 class Stitcher:
     """Mean of overlapping window maps over one region of an image.
 
-    Sums are float64, so a constant comes back as that constant to 1e-6 on every covered pixel.
+    Sums are float64, so a constant comes back as that constant to 1e-6 of it on every covered pixel. A pixel's mean
+    depends on the windows that cover it and on their order, not on the region.
     """
 
     def __init__(self, channels: int, region: Window) -> None:

@@ -52,10 +52,8 @@ class GridConfig:
         if self.window < 1:
             raise ConfigError(f"a window is at least 1 px wide, got {self.window}.")
         if not 0 <= self.overlap < 1:
-            raise ConfigError(
-                f"overlap is a share of the window, 0 <= overlap < 1, got {self.overlap:g}. "
-                f"For {self.overlap:g} pixels write {self.overlap / self.window:.3g}."
-            )
+            way = f" For {self.overlap:g} pixels write {self.overlap / self.window:.3g}." if 1 <= self.overlap < self.window else ""
+            raise ConfigError(f"overlap is a share of the window, 0 <= overlap < 1, got {self.overlap:g}.{way}")
 
     @property
     def stride(self) -> int:
@@ -74,7 +72,11 @@ def window_grid(shape: tuple[int, int], config: GridConfig) -> list[Window]:
 
 
 def block_grid(shape: tuple[int, int], block: int) -> list[Window]:
-    """Blocks that cut an image of shape (H, W) without overlap; those at the lower and right edge are smaller."""
+    """Blocks that cut an image of shape (H, W) without overlap; those at the lower and right edge are smaller.
+
+    Raises:
+        ConfigError: block < 1.
+    """
     if block < 1:
         raise ConfigError(f"a block is at least 1 px wide, got {block}.")
     height, width = shape

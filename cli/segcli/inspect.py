@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,17 +14,19 @@ from segcli.console import Console, pass_console
 @click.command("inspect")
 @options.path_argument("raster", "RASTER")
 @click.option("--model", type=click.Path(path_type=Path), metavar="MODEL", help="Predict the scan with this model.")
-@options.reading_options
+@options.raster_options
 @options.speech_options
 @pass_console
-def command(
-    console: Console, raster: Path, model: Path | None, bands: tuple[int, ...] | None, nodata: float | None, allow_remote: bool
-) -> None:
+def command(console: Console, raster: Path, model: Path | None, **reading: Any) -> None:
     """Say what RASTER is, what is wrong with it, and the windows, memory, disk and hours of a scan."""
     from geoseg.inspect import inspect_raster
+
+    console.result(*inspect_raster(raster, **reading, **({} if model is None else scan_with(model))).lines())
+
+
+def scan_with(model: Path) -> dict[str, Any]:
+    """What a forecast needs to know of a model."""
     from segcore.train.bundle import load_bundle
 
-    model_facts = {} if model is None else load_bundle(model, "site-classifier").facts
-    scan = {key: model_facts[key] for key in ("window", "pixel_size") if key in model_facts}
-    facts = inspect_raster(raster, bands=bands, nodata=nodata, allow_remote=allow_remote, **scan)
-    console.result(*facts.lines())
+    bundle = load_bundle(model, "site-classifier")
+    return {"members": len(bundle.members), **{key: bundle.facts[key] for key in ("window", "pixel_size")}}

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from segcli.console import Console
+from segcore.cam.names import CAM_NAMES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,18 +32,16 @@ class Bands(click.ParamType[tuple[int, ...]]):
         return bands
 
 
-def reading_options(function: Function) -> Function:
-    """How a raster is read: `bands: tuple[int, ...] | None`, `nodata: float | None`, `allow_remote: bool`."""
+def raster_options(function: Function) -> Function:
+    """How a raster is read, as geoseg.scene.RasterOptions has it.
+
+    `bands: tuple[int, ...] | None`, `nodata: float | None`, `area: str | None`, `allow_remote: bool`.
+    """
     bands = click.option("--bands", type=Bands(), metavar="1,2,..", help="Bands to read, counted from 1.")
     nodata = click.option("--nodata", type=float, metavar="VALUE", help="Pixel value that means no data, where the file does not say.")
     remote = click.option("--allow-remote", is_flag=True, help="Let the raster or its VRT sources be network addresses.")
-    return bands(nodata(remote(function)))
-
-
-def raster_options(function: Function) -> Function:
-    """reading_options, and `area: str | None`, the text that geoseg.area.read_area takes."""
     area = click.option("--area", metavar="FILE|minx,miny,maxx,maxy", help="Only this part, in the CRS of the raster.")
-    return reading_options(area(function))
+    return bands(nodata(area(remote(function))))
 
 
 def output(metavar: str, *, default: Path | None = None) -> Callable[[Function], Function]:
@@ -56,6 +55,15 @@ def path_argument(name: str, metavar: str) -> Callable[[Function], Function]:
     return click.argument(name, type=click.Path(path_type=Path), metavar=metavar)
 
 
+points_crs = click.option("--points-crs", metavar="CRS", help="CRS of the points, where their file does not say it, such as EPSG:4326.")
+"""--points-crs, as `points_crs: str | None`."""
+
+ignore = click.option("--ignore", type=click.Path(path_type=Path), metavar="FILE", help="Polygons of ground that counts neither way.")
+"""--ignore, as `ignore: Path | None`."""
+
+method = click.option("--method", type=click.Choice(CAM_NAMES), help="Activation map.  [default: the model's choice]")
+"""--method, as `method: str | None`."""
+
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Start of every random choice.")
 """--seed, as `seed: int`."""
 
@@ -67,6 +75,9 @@ resume = click.option("--resume", is_flag=True, help="Go on where an interrupted
 
 device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute.")
 """--device, as `device: str`."""
+
+threads = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of the CPU.  [default: all]")
+"""--threads, as `threads: int | None`."""
 
 
 def speech_options(function: Function) -> Function:

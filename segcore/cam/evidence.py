@@ -42,13 +42,15 @@ class CamEvidence:
     def __init__(
         self, networks: Sequence[nn.Module], choice: MapChoice, calibrations: Sequence[Calibration], *, device: str = "cpu"
     ) -> None:
-        """networks and calibrations: one of each per member.
+        """networks and calibrations: one of each per member. The networks are moved to device and stay in evaluation mode.
 
         Raises:
-            ConfigError: not one calibration per network.
+            ConfigError: no network, or not one calibration per network.
         """
-        if len(networks) != len(calibrations):
-            raise ConfigError(f"each network needs its calibration; got {len(networks)} and {len(calibrations)}. Calibrate {choice} first.")
+        if not networks or len(networks) != len(calibrations):
+            raise ConfigError(
+                f"each network, at least one, needs its calibration; got {len(networks)} and {len(calibrations)}. Calibrate {choice} first."
+            )
         self.networks = [network.to(device).eval() for network in networks]
         self.choice = choice
         self.calibrations = list(calibrations)
@@ -65,13 +67,13 @@ class CamEvidence:
         return (self.choice.method,)
 
     def screen(self, windows: Tensor) -> Tensor:
-        """uint8 windows (B, C, H, W) -> probability of class 1, (B, M)."""
+        """uint8 windows (B, C, H, W) -> probability of class 1, (B, M) float32 in 0..1."""
         images = as_input(windows.numpy()).to(self.device)
         with torch.inference_mode():
             return torch.stack([network(images).float().softmax(dim=1)[:, 1] for network in self.networks], dim=1).cpu()
 
     def maps(self, windows: Tensor) -> Tensor:
-        """uint8 windows (B, C, H, W) -> (B, 1, H, W) in 0..1."""
+        """uint8 windows (B, C, H, W) -> (B, 1, H, W) float32 in 0..1."""
         images = as_input(windows.numpy()).to(self.device)
         method = CAMS[self.choice.method]
         total = torch.zeros(len(images), *images.shape[-2:], device=self.device)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segcore.errors import InputError, ShapeError
+from segcore.errors import ConfigError, InputError, ShapeError
 from segcore.io.protocol import ImageSource
 from segcore.windows import Window, block_grid
 
@@ -28,6 +28,10 @@ class Stretch:
     high: tuple[float, ...]
     """Raw value per band that becomes 255; greater than low."""
 
+    def __post_init__(self) -> None:
+        if len(self.low) != len(self.high) or not all(-np.inf < low < high < np.inf for low, high in zip(self.low, self.high, strict=True)):
+            raise ConfigError(f"a stretch has low < high for each band, both finite, got {self.low} and {self.high}.")
+
     def apply(self, pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Stretch raw pixels (C, H, W) to uint8; pixels that are not valid (H, W) become GREY.
 
@@ -37,7 +41,7 @@ class Stretch:
         if len(pixels) != len(self.low):
             raise ShapeError(f"the stretch is for {len(self.low)} band(s), got {len(pixels)}.")
         low, high = (np.array(v, dtype=np.float32)[:, None, None] for v in (self.low, self.high))
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # nodata may be NaN or the largest number there is
             scaled = np.clip((pixels.astype(np.float32) - low) * (255 / (high - low)), 0, 255)
         return np.where(valid, np.rint(np.where(valid, scaled, 0)), GREY).astype(np.uint8)
 
@@ -45,8 +49,8 @@ class Stretch:
 def fit_stretch(source: ImageSource, blocks: Sequence[Window] | None = None, percentiles: tuple[float, float] = (2, 98)) -> Stretch:
     """Percentiles of the valid pixels of a source, per band.
 
-    Up to 8 million valid pixels are read from blocks spread evenly over the image (or from the blocks given), so
-    memory is bounded and the answer is the same every time.
+    About 8 million valid pixels are read from blocks spread evenly over the image (or from the blocks given), so memory
+    is bounded and the answer is the same every time. Where both percentiles of a band are one value, that value becomes 0.
 
     Raises:
         InputError: there is no valid pixel.
@@ -54,14 +58,17 @@ def fit_stretch(source: ImageSource, blocks: Sequence[Window] | None = None, per
     samples: list[NDArray[Any]] = []
     count = 0
     for window in _spread(block_grid(source.shape[1:], _SAMPLE_BLOCK) if blocks is None else list(blocks)):
-        pixels = source.read(window)[:, source.mask(window)]
-        samples.append(pixels)
-        count += pixels.shape[1]
+        valid = source.mask(window)
+        if not valid.any():
+            continue
+        samples.append(source.read(window)[:, valid])
+        count += samples[-1].shape[1]
         if count >= _SAMPLE_PIXELS:
             break
     if count == 0:
         raise InputError(f"a scene needs valid pixels; every pixel of {source.name} is nodata. Check --nodata and --area.")
-    low, high = np.percentile(np.concatenate(samples, axis=1).astype(np.float64), percentiles, axis=1)
+    bands = (np.concatenate([part[band] for part in samples]) for band in range(source.shape[0]))
+    low, high = np.array([np.percentile(values.astype(np.float64), percentiles) for values in bands]).T
     return Stretch(tuple(map(float, low)), tuple(float(h) for h in np.maximum(high, low + 1e-6 * np.maximum(1, np.abs(low)))))
 
 
@@ -75,7 +82,11 @@ class StretchedImage:
     """A source seen through its stretch: uint8 (C, H, W), GREY where there is no data."""
 
     def __init__(self, source: ImageSource, stretch: Stretch) -> None:
-        """source and stretch must have the same number of bands."""
+        """source: any pixel type.
+
+        Raises:
+            ShapeError: source and stretch differ in their number of bands.
+        """
         if source.shape[0] != len(stretch.low):
             raise ShapeError(f"the stretch is for {len(stretch.low)} band(s), {source.name} has {source.shape[0]}.")
         self.source = source

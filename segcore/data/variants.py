@@ -20,6 +20,7 @@ CORNERS = ((0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 CORNER_SHIFT = 0.25
 """Distance of a corner position from the centre, in windows: as far as a scan at half overlap can be off."""
 MAX_SWIRL = 2.0
+"""Strength of the strongest swirl, in either direction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Variant:
 
 
 def draw_variant(rng: np.random.Generator, window: int, *, augment: Augment = "rotate", jitter: int = 0) -> Variant:
-    """A random variant for windows of window px, with up to jitter px of extra shift."""
+    """A random variant for windows of window px, with up to jitter px of extra shift in rows and in columns."""
     corner = CORNERS[rng.integers(len(CORNERS))]
     swirl = float(rng.uniform(-MAX_SWIRL, MAX_SWIRL)) if rng.random() < 0.5 else 0.0
     extra = rng.integers(-jitter, jitter + 1, size=2)
@@ -58,7 +59,8 @@ def corner_shift(corner: tuple[int, int], window: int) -> tuple[int, int]:
 def cut_variant(chip: NDArray[Any], variant: Variant, window: int, *, order: int = 1) -> NDArray[Any]:
     """Cut one variant (C, window, window) from a chip (C, S, S), S >= 2.5 windows to be safe for every variant.
 
-    order: 1 interpolates a swirl linearly, 0 takes the nearest pixel (for flags). Pixels beyond the chip repeat its edge.
+    chip holds whole numbers. order: 1 interpolates a swirl linearly, 0 takes the nearest pixel (for flags). Pixels
+    beyond the chip repeat its edge.
     """
     size = chip.shape[-1]
     turned = np.rot90(chip[:, ::-1] if variant.flipped else chip, variant.turns, axes=(1, 2))

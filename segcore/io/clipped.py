@@ -41,4 +41,5 @@ class ClippedImage:
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """Valid pixels (height, width); False outside."""
-        return self.source.mask(window) & self.inside(window)
+        inside = self.inside(window)
+        return self.source.mask(window) & inside if inside.any() else inside

@@ -23,7 +23,7 @@ class MemoryImage:
         if array.ndim not in (2, 3):
             raise ShapeError(f"an image is (C, H, W) or (H, W), got shape {array.shape}.")
         self.array = array if array.ndim == 3 else array[None]
-        self.valid = np.ones(self.array.shape[1:], dtype=bool) if valid is None else valid
+        self.valid = np.ones(self.array.shape[1:], dtype=bool) if valid is None else np.asarray(valid, dtype=bool)
         if self.valid.shape != self.array.shape[1:]:
             raise ShapeError(f"the mask must be {self.array.shape[1:]} like the image, got {self.valid.shape}.")
         self.name = name

@@ -47,6 +47,8 @@ class Plan:
             raise ConfigError(f"the gate is a probability, 0 to 1, got {self.gate:g}.")
         if self.threads < 1:
             raise ConfigError(f"at least one thread is needed, got {self.threads}.")
+        if self.region.overlap(Window(0, 0, *self.shape[1:])) != self.region:
+            raise ConfigError(f"the region lies inside the image of {self.shape[1]} x {self.shape[2]} px, got {self.region}.")
 
     @cached_property
     def windows(self) -> list[Window]:
@@ -85,15 +87,16 @@ class Plan:
         return [block for block in cut if block is not None]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; see from_json."""
-        return {**asdict(self), "identity": dict(self.identity)}
+        """JSON values, as they also come back from a file; see from_json."""
+        values: dict[str, Any] = _plain(asdict(self))
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Plan:
         """The reverse of to_json.
 
         Raises:
-            InputError: a value is missing or garbled.
+            InputError: a value is missing, garbled or out of range.
         """
         try:
             refining = dict(values["refining"])
@@ -109,14 +112,13 @@ class Plan:
                 threads=values["threads"],
                 identity=values["identity"],
             )
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, ValueError) as error:
             raise InputError(f"the plan of the run is garbled ({error}). Start the run again with --overwrite.") from error
 
     def differences(self, other: Plan) -> list[str]:
-        """Names of what differs between two plans."""
-        mine, theirs = self.to_json(), other.to_json()
-        flat = {**mine, **mine.pop("identity")}, {**theirs, **theirs.pop("identity")}
-        return sorted(key for key in set(flat[0]) | set(flat[1]) if _plain(flat[0].get(key)) != _plain(flat[1].get(key)))
+        """Names of what differs between two plans, parts of the identity by their own names, in alphabetical order."""
+        mine, theirs = ({**plan.to_json()["identity"], **plan.to_json(), "identity": None} for plan in (self, other))
+        return sorted(key for key in set(mine) | set(theirs) if mine.get(key) != theirs.get(key))
 
 
 def _plain(value: Any) -> Any:

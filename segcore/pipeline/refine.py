@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from segcore.cam.smooth import TRUNCATE, smooth
+from segcore.cam.smooth import TRUNCATE
 from segcore.crf.config import CrfConfig
 from segcore.crf.grid import refine
-from segcore.errors import ConfigError
+from segcore.errors import ConfigError, ShapeError
 
 _CLIP = 1e-6
 
@@ -45,8 +46,13 @@ class Refining:
 
 
 def smoothed(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Gaussian of sigma pixels on a map (H, W)."""
-    return smooth(torch.from_numpy(np.ascontiguousarray(values))[None], sigma)[0].numpy()
+    """Gaussian of sigma pixels on a map (H, W), edge pixels repeated outwards; 0 changes nothing.
+
+    Every pixel is summed in one fixed order, so that a block with its halo has the bytes of the whole: the products of
+    matrices in segcore.cam.smooth are as exact, but not the same for every size.
+    """
+    result: NDArray[np.float32] = gaussian_filter(values, sigma, mode="nearest", truncate=TRUNCATE)
+    return result
 
 
 def decide(
@@ -56,7 +62,12 @@ def decide(
 
     The odds of the map are shifted so that its threshold becomes an even chance; the CRF starts from there. Several
     bands guide by their mean. origin: (row, col) of the first pixel in the scene, which anchors the CRF's lattice.
+
+    Raises:
+        ShapeError: map and image differ in height or width, or the map holds NaN.
     """
+    if values.shape != image.shape[1:] or np.isnan(values).any():
+        raise ShapeError(f"a map is {image.shape[1:]} like its image and holds numbers, got {values.shape}, NaN: {np.isnan(values).any()}.")
     if refining.crf is None:
         return values >= refining.threshold
     p = np.clip(values, _CLIP, 1 - _CLIP).astype(np.float64)

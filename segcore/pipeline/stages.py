@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segcore.errors import ConfigError, RunError
 from segcore.evidence import Evidence
 from segcore.io.protocol import ImageSource
 from segcore.pipeline.plan import UNIT, Plan
@@ -22,23 +23,41 @@ from segcore.stitch import Stitcher
 from segcore.windows import Window
 
 _STEPS = NODATA - 1
-_CACHE = 128
-"""Units of windows kept in memory while blocks are refined."""
+_CACHE = 256_000_000
+"""Bytes of maps kept in memory while blocks are refined; at least what 16 units need, at most 128 units."""
+_PROBE = 8
+"""Units after which the time of the rest is told."""
 
 
 class Scan:
     """A plan, the image and evidence it is about, and the folder in which finished work is kept."""
 
     def __init__(self, plan: Plan, image: ImageSource, evidence: Evidence, folder: Path) -> None:
-        """image: uint8 (C, H, W) as the networks want it, with a mask of valid pixels."""
+        """image: uint8 (C, H, W) as the networks want it, with a mask of valid pixels.
+
+        Raises:
+            ConfigError: the image has another shape, or the evidence other maps, than the plan.
+        """
+        if image.shape != plan.shape or tuple(evidence.channels) != plan.channels:
+            raise ConfigError(
+                f"a scan keeps to its plan, {plan.shape} and {plan.channels}; got {image.shape} and {tuple(evidence.channels)}. Plan anew."
+            )
         self.plan, self.image, self.evidence = plan, image, evidence
         self.units = Store(folder / "windows", UnitResult)
         self.blocks = Store(folder / "blocks", BlockResult)
-        self._load_unit = lru_cache(_CACHE)(self.units.load)
-        self._load_block = lru_cache(_CACHE // 8)(self.blocks.load)
+        kept = _CACHE // (UNIT * len(plan.channels) * plan.grid.window**2)
+        self._load_unit = lru_cache(min(max(kept, 16), 128))(self.units.load)
+        self._load_block = lru_cache(16)(self.blocks.load)
 
     def run(self, runner: Runner, progress: Progress) -> None:
-        """Screen and explain every unit, then refine every block; what is done already is not done again."""
+        """Screen and explain every unit, then refine every block; what is done already is not done again.
+
+        PyTorch's number of threads is set to the plan's, for the whole process.
+
+        Raises:
+            RunError: the evidence answers NaN, or a stored result is damaged.
+            OutputError: the folder is closed or the disk is full.
+        """
         torch.set_num_threads(self.plan.threads)
         stages: tuple[tuple[str, Store[UnitResult] | Store[BlockResult], Callable[[int], None], range], ...] = (
             ("windows", self.units, self.explain, self.plan.units),
@@ -63,11 +82,11 @@ class Scan:
         passed = np.zeros(0, dtype=np.int64)
         if seen:
             pixels = torch.from_numpy(np.stack([self.image.read(windows[i]) for i in seen]))
-            scores[seen] = self.evidence.screen(_padded(pixels))[: len(seen)].numpy()
-            chosen = [k for k, i in enumerate(seen) if scores[i].mean() >= self.plan.gate]
-            if chosen:
-                maps = np.rint(self.evidence.maps(pixels[chosen]).numpy() * 255).astype(np.uint8)
-                passed = np.array([seen[k] for k in chosen], dtype=np.int64)
+            scores[seen] = _numbers(self.evidence.screen(_padded(pixels)))[: len(seen)]
+            chosen = np.flatnonzero(scores[seen].mean(axis=1, dtype=np.float64) >= self.plan.gate)
+            if len(chosen):
+                maps = np.rint(_numbers(self.evidence.maps(pixels[torch.from_numpy(chosen)])) * 255).astype(np.uint8)
+                passed = np.array(seen, dtype=np.int64)[chosen]
         self.units.save(unit, UnitResult(scores=scores, passed=passed, maps=maps))
 
     def refine(self, number: int) -> None:
@@ -75,18 +94,16 @@ class Scan:
         plan, block = self.plan, self.plan.blocks[number]
         around = block.grow(plan.refining.halo).overlap(Window(0, 0, *plan.shape[1:])) or block
         core = block.shift(-around.row, -around.col).slices
-        values, score = self._blend(around)
-        values = smoothed(values, plan.refining.smooth)
-        if values.any():
+        valid, values = self.image.mask(block), self._map(around)
+        mask = np.zeros((block.height, block.width), dtype=bool)
+        if valid.any() and values.any():
+            values = smoothed(values, plan.refining.smooth)
             mask = decide(values, self.image.read(around), plan.refining, origin=(around.row, around.col))[core]
-        else:
-            mask = np.zeros((block.height, block.width), dtype=bool)
-        valid = self.image.mask(block)
         self.blocks.save(
             number,
             BlockResult(
                 activation=_bytes(values[core], valid),
-                score=_bytes(score[core], valid),
+                score=_bytes(self._score(block), valid),
                 mask=np.where(valid, mask, NODATA).astype(np.uint8),
             ),
         )
@@ -103,7 +120,7 @@ class Scan:
         return sum(len(self.units.load(unit).passed) for unit in self.plan.units)
 
     def activation(self, window: Window) -> NDArray[np.uint8]:
-        """Activation (h, w) of refined blocks over a window; NODATA where there is no block."""
+        """Activation (h, w) of refined blocks over a window, in steps of 1/254; NODATA where there is no block."""
         out = np.full((window.height, window.width), NODATA, dtype=np.uint8)
         for number in self.plan.blocks_touching(window):
             block = self.plan.blocks[number]
@@ -112,22 +129,31 @@ class Scan:
             out[common.shift(-window.row, -window.col).slices] = self._load_block(number).activation[inside]
         return out
 
-    def _blend(self, region: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """First map and mean score (h, w) over a region, both 0..1; windows that did not pass count as map 0."""
-        maps, scores = Stitcher(1, region), Stitcher(1, region)
+    def _map(self, region: Window) -> NDArray[np.float32]:
+        """First map (h, w) blended over a region, 0..1; windows that did not pass count as 0."""
+        seen = [(window, own) for window, _, own in self._seen(region)]
+        if all(own is None for _, own in seen):
+            return np.zeros((region.height, region.width), dtype=np.float32)
+        blend = Stitcher(1, region)
+        for window, own in seen:
+            blend.add(window, None if own is None else own / np.float32(255))
+        return blend.result()[0]
+
+    def _score(self, region: Window) -> NDArray[np.float32]:
+        """Mean score (h, w) of the windows blended over a region, 0..1."""
+        blend = Stitcher(1, region)
+        for window, score, _ in self._seen(region):
+            blend.add(window, np.full((1, window.height, window.width), score, dtype=np.float32))
+        return blend.result()[0]
+
+    def _seen(self, region: Window) -> Iterator[tuple[Window, float, NDArray[np.uint8] | None]]:
+        """Windows with data that touch a region, in the order of the plan: where, mean score, first map (1, h, w) if it passed."""
         for number in self.plan.touching(region):
             unit, i = divmod(number, UNIT)
-            window, result = self.plan.windows[number], self._load_unit(unit)
-            if np.isnan(result.scores[i]).any():
-                continue
-            k = np.flatnonzero(result.passed == i)
-            maps.add(window, result.maps[k[0], :1] / np.float32(255) if len(k) else None)
-            scores.add(window, np.full((1, window.height, window.width), result.scores[i].mean()))
-        return maps.result()[0], scores.result()[0]
-
-
-_PROBE = 8
-"""Units after which the time of the rest is told."""
+            result = self._load_unit(unit)
+            if not np.isnan(result.scores[i]).any():
+                k = np.flatnonzero(result.passed == i)
+                yield self.plan.windows[number], float(result.scores[i].mean()), result.maps[k[0], :1] if len(k) else None
 
 
 def _padded(pixels: torch.Tensor) -> torch.Tensor:
@@ -137,3 +163,10 @@ def _padded(pixels: torch.Tensor) -> torch.Tensor:
 
 def _bytes(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.where(valid, np.rint(values * _STEPS), NODATA).astype(np.uint8)
+
+
+def _numbers(answer: torch.Tensor) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = answer.numpy()
+    if np.isnan(values).any():
+        raise RunError("scores and maps must be numbers, but the model answers NaN. Train it again.")
+    return values

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from segcore.errors import RunError
 from segcore.files import fresh_file
@@ -61,10 +61,14 @@ class Store(Generic[Result]):
         return self.path(number).exists()
 
     def save(self, number: int, result: Result) -> None:
-        """Keep a result; it appears by rename."""
+        """Keep a result; it appears by rename.
+
+        Raises:
+            OutputError: the folder is closed or the disk is full.
+        """
         arrays = {name: np.ascontiguousarray(getattr(result, name)) for name in self.kind.__slots__}
         with fresh_file(self.path(number)) as scratch:
-            save_file(arrays, scratch)
+            scratch.write_bytes(save(arrays))  # save_file hides a full disk in an error of its own
 
     def load(self, number: int) -> Result:
         """Read a result.

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from segcore.errors import BundleError, InputError
@@ -31,7 +31,11 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A trained model: JSON facts, several members (one set of named tensors each), other named tensors."""
+    """A trained model: JSON facts, several members (one set of named tensors each), other named tensors.
+
+    Raises:
+        BundleError: the kind is unknown, a fact is missing, or there is no member.
+    """
 
     kind: str
     facts: Mapping[str, Any]
@@ -49,20 +53,23 @@ class Bundle:
         missing = sorted(KINDS[self.kind] - set(self.facts))
         if missing:
             raise BundleError(f"a {self.kind} states {', '.join(missing)}; this one does not. Train it again.")
+        if not self.members:
+            raise BundleError("a model holds at least one network; this one holds none. Train it again.")
 
 
 def save_bundle(bundle: Bundle, path: Path, *, overwrite: bool = False) -> None:
     """Write a bundle as a new folder, whole or not at all.
 
     Raises:
-        OutputError: path exists and overwrite is off, or it cannot be written.
+        OutputError: path exists and overwrite is off, path is no bundle, or it cannot be written.
+        ValueError: the facts or the provenance hold NaN or an infinity.
     """
-    with fresh_dir(path, overwrite=overwrite) as folder:
+    with fresh_dir(path, overwrite=overwrite, replaces="bundle.json") as folder:
         files = {f"member-{i}.safetensors": dict(member) for i, member in enumerate(bundle.members)}
         if bundle.tensors:
             files["tensors.safetensors"] = dict(bundle.tensors)
         for name, tensors in files.items():
-            save_file({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}, folder / name)
+            (folder / name).write_bytes(save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}))
         content = {
             "format": FORMAT,
             "kind": bundle.kind,
@@ -85,15 +92,16 @@ def load_bundle(path: Path, kind: str) -> Bundle:
         raise BundleError(f"a {kind} is needed here; {path} is a {content.get('kind')!r}. Choose another model.")
     try:
         files: dict[str, str] = dict(content["files"])
-        count = int(content["members"])
-        names = [f"member-{i}.safetensors" for i in range(count)]
+        if not (isinstance(content["members"], int) and 0 <= content["members"] <= len(files)):
+            raise ValueError("members")
+        names = [f"member-{i}.safetensors" for i in range(content["members"])]
         loaded = {name: _load_tensors(path / name, files[name]) for name in (*names, *(n for n in files if n == "tensors.safetensors"))}
         return Bundle(
             kind=kind,
-            facts=content["facts"],
+            facts=dict(content["facts"]),
             members=[loaded[name] for name in names],
             tensors=loaded.get("tensors.safetensors", {}),
-            provenance=content["provenance"],
+            provenance=dict(content["provenance"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, BundleError):
@@ -104,7 +112,11 @@ def load_bundle(path: Path, kind: str) -> Bundle:
 
 
 def bundle_hash(path: Path) -> str:
-    """sha256 of bundle.json, which names the digest of every other file: identifies the model."""
+    """sha256 of bundle.json, which names the digest of every other file: identifies the model.
+
+    Raises:
+        BundleError: no bundle, or of another layout.
+    """
     _read_content(path)
     return sha256(path / "bundle.json")
 

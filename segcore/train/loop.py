@@ -23,6 +23,8 @@ Step = Callable[[nn.Module, Any], Tensor]
 Score = Callable[[nn.Module, int], float]
 """(network in eval mode, member) -> how good it is on its validation data; higher is better."""
 
+_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
@@ -41,8 +43,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.patience < 1:
             raise ConfigError(f"epochs and patience are at least 1, got {self.epochs} and {self.patience}.")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"the learning rate is positive, got {self.learning_rate:g}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"the learning rate is positive and finite, got {self.learning_rate:g}.")
+        if self.precision not in _PRECISIONS or self.device not in ("auto", "cpu", "cuda"):
+            raise ConfigError(f"precision is 32 or bf16, device auto, cpu or cuda; got {self.precision} and {self.device}.")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("device cuda needs a GPU that PyTorch sees; there is none. Use --device cpu.")
 
@@ -73,18 +77,16 @@ def fit(
 ) -> list[History]:
     """Train networks one after the other with Adam; each ends in eval mode, on the CPU, with its best weights.
 
-    After the first epoch the predicted time for everything is said.
+    Of epochs with equal scores the first is the best. After the first epoch the predicted time for everything is said.
 
     Raises:
-        RunError: the loss became NaN or infinite.
+        RunError: the loss became NaN or infinite, a score is NaN, or an epoch had no batch.
     """
     heard: Progress = progress or Silent()
-    fabric = import_fabric().Fabric(
-        accelerator=config.device, devices=1, precision={"32": "32-true", "bf16": "bf16-mixed"}[config.precision]
-    )
+    fabric = import_fabric().Fabric(accelerator=config.device, devices=1, precision=_PRECISIONS[config.precision])
     histories = []
     for member, network in enumerate(networks):
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(config.seed + member)
             histories.append(_fit_one(fabric, network, member, len(networks), batches, step, score, config, heard))
     return histories
@@ -111,7 +113,7 @@ def _fit_one(
             group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
         history.losses.append(_run_epoch(fabric, model, optimizer, batches(member, epoch), step))
         with torch.no_grad():
-            history.scores.append(score(model.eval(), member))
+            history.scores.append(_number(score(model.eval(), member)))
         if history.best == epoch:
             best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         if member == 0 and epoch == 0:
@@ -131,13 +133,21 @@ def _fit_one(
 def _run_epoch(fabric: Any, model: nn.Module, optimizer: Any, batches: Iterable[Any], step: Step) -> float:
     """Mean loss over one epoch's batches."""
     model.train()
-    total, count = 0.0, 0
+    losses = []
     for batch in batches:
         optimizer.zero_grad()
         loss = step(model, fabric.to_device(batch))
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise RunError("the loss must stay finite, but became NaN or infinite. Lower --learning-rate or check the input for NaN.")
         fabric.backward(loss)
         optimizer.step()
-        total, count = total + loss.item(), count + 1
-        if not math.isfinite(total):
-            raise RunError("the loss must stay finite, but became NaN or infinite. Lower --learning-rate or check the input for NaN.")
-    return total / max(count, 1)
+    if not losses:
+        raise RunError("an epoch needs at least one batch, but there was none. Give more training data.")
+    return sum(losses) / len(losses)
+
+
+def _number(score: float) -> float:
+    if math.isnan(score):
+        raise RunError("a validation score must be a number, but is NaN. Check that the validation data hold every class.")
+    return score

@@ -1,0 +1,166 @@
+"""The main job on real relief: the left three quarters train and tune, the right quarter is judged.
+
+Runs the commands a user runs, each in a process of its own, and scores what they leave; every figure stands beside its
+control. Data: --data, $GEOCELLSEG_DATA or ../shared/data; exit 3 where it is absent.
+
+    python benchmarks/relief.py --budget cpu      about 20 minutes on 2 cores; what docs/benchmarks.md quotes
+    python benchmarks/relief.py --budget smoke    a minute or two, to see that it runs
+    python benchmarks/relief.py --report          only score what an earlier run left
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import geopandas
+from torch import Tensor
+
+from geoseg.area import read_area
+from geoseg.chipset import open_chips
+from geoseg.evaluate import evaluate
+from geoseg.findings import Findings, find_sites
+from geoseg.model import SiteModel, load_model
+from geoseg.outline import Outlines
+from geoseg.scan import ScanOptions
+from geoseg.scene import RasterOptions, Scene, open_scene
+from geoseg.scorecard import Truth, classifier_scores, outline_scores, scan_scores
+from geoseg.tune_scan import choose_scan, grounds
+from geoseg.tuning_sites import outlined_sites
+from geoseg.vectors import read_points, read_polygons
+from segcore.cam.evidence import CamEvidence
+from segcore.data.stretch import StretchedImage
+from segcore.pipeline.plan import Plan
+from segcore.pipeline.runner import SerialRunner
+from segcore.pipeline.stages import Scan
+from segcore.progress import Silent
+from segcore.windows import GridConfig, Window
+
+BORDER, WINDOW = 5760, 128
+"""First column that is judged, and the window, in pixels."""
+SETTINGS = {
+    "cpu": ["--arch", "resnet18", "--members", "2", "--budget", "small", "--epochs", "30", "--patience", "30"],
+    "smoke": ["--arch", "resnet18", "--members", "1", "--budget", "small", "--epochs", "2"],
+}
+
+
+class MinMaxEvidence(CamEvidence):
+    """The control: each window's map stretched to 0..1 on its own, as public code does."""
+
+    def maps(self, windows: Tensor) -> Tensor:
+        """(B, 1, H, W): minimum 0, maximum 1 in every window."""
+        maps = super().maps(windows)
+        low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
+        return (maps - low) / (high - low).clamp(min=1e-12)
+
+
+def main() -> None:
+    """Run, score, print the table and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("GEOCELLSEG_DATA", "../shared/data")))
+    parser.add_argument("--out", type=Path, default=Path("runs/relief"))
+    parser.add_argument("--budget", choices=SETTINGS, default="cpu")
+    parser.add_argument("--report", action="store_true", help="score what is there, run nothing")
+    options = parser.parse_args()
+    data = options.data / "geo" / "relief"
+    if not data.is_dir():
+        print(f"{data} is not there; pass --data", file=sys.stderr)
+        sys.exit(3)
+    raster = data / "raster_pan_u8_2m.tif"
+    scene = open_scene(raster, RasterOptions(), progress=Silent())
+    right = _columns(scene, BORDER, scene.grid.width)
+    if not options.report:
+        _run(data, raster, options.out, _columns(scene, 0, BORDER), right, options.budget)
+    figures = {**json.loads((options.out / "cost.json").read_text()), **_score(data, scene, options.out, right)}
+    for key, value in figures.items():
+        print(f"{key:32} {value}")
+    print(
+        json.dumps(
+            {"name": "relief", "machine": f"{os.cpu_count()} cores, {platform.processor()}", "budget": options.budget, "figures": figures}
+        )
+    )
+
+
+def _run(data: Path, raster: Path, out: Path, left: str, right: str, budget: str) -> None:
+    """The four commands, with the time and peak memory of each in cost.json."""
+    points, experts, ignore = (
+        str(data / name) for name in ("site_points_32638.gpkg", "site_polygons_expertA_32638.gpkg", "ignore_32638.gpkg")
+    )
+    chips, model = str(out / "CHIPS"), str(out / "MODEL")
+    commands = {
+        "chips": ["chips", str(raster), points, "-o", chips, "--window", str(WINDOW), "--area", left, "--ignore", ignore],
+        "train": ["train", chips, "-o", model, "--augment", "flip", "--outlines", experts, *SETTINGS[budget]],
+        "outline": ["outline", str(raster), points, model, "-o", str(out / "OUT"), "--area", right],
+        "scan": ["scan", str(raster), model, "-o", str(out / "RUN"), "--area", right],
+    }
+    cost = {}
+    for name, words in commands.items():
+        start = time.monotonic()
+        pid = os.posix_spawnp("geoseg", ["geoseg", *words, "--overwrite"], os.environ)
+        _, status, usage = os.wait4(pid, 0)
+        if status:
+            sys.exit(f"geoseg {name} failed")
+        cost[f"seconds_{name}"] = round(time.monotonic() - start, 1)
+        cost[f"peak_gb_{name}"] = round(usage.ru_maxrss / 2**20, 2)
+    (out / "cost.json").write_text(json.dumps(cost))
+
+
+def _score(data: Path, scene: Scene, out: Path, right: str) -> dict[str, float | int | None]:
+    model = load_model(out / "MODEL")
+    area = read_area(right, scene.grid)
+    known = read_points(data / "site_points_32638.gpkg", scene.grid)
+    experts, ignore = (read_polygons(data / f"{name}_32638.gpkg", scene.grid.crs) for name in ("site_polygons_expertA", "ignore"))
+    truth = Truth(points=known.only(area.holds(known.xy)), experts=experts, ignore=ignore, area=area)
+    image = StretchedImage(scene.source, model.stretch_for(scene.source, scene.source.fingerprint))
+    tuning = model.facts["tuning"]
+    outlines = Outlines(found=geopandas.read_file(out / "OUT" / "outlines.gpkg", layer="outlines"), missing=geopandas.GeoDataFrame())
+    findings = Findings(sites=geopandas.read_file(out / "RUN" / "sites.gpkg", layer="sites"), windows=geopandas.GeoDataFrame())
+    radius = tuning["outline"]["fit"]["disc_radius"] * model.window * model.pixel_size
+    threshold = tuning["scan"]["fit"]["score_threshold"]
+    scan = scan_scores(findings, scene, str(out / "RUN" / "activation.tif"), truth, score_threshold=threshold)
+    return {
+        **classifier_scores(scene, image, model, truth),
+        **outline_scores(outlines, truth, disc_radius=radius),
+        **{f"scan_{key}": own for key, own in scan.items()},
+        "scan_minmax_dice": _minmax_dice(data, scene, image, model, out, truth),
+    }
+
+
+def _minmax_dice(data: Path, scene: Scene, image: StretchedImage, model: SiteModel, out: Path, truth: Truth) -> float | int | None:
+    """Raster Dice of the same scan with maps stretched window by window, its settings chosen in the same way."""
+    choice = model.scan.choice
+    evidence = MinMaxEvidence(model.networks, choice, model.calibrations[str(choice)])
+    chips = open_chips(out / "CHIPS")
+    sites = outlined_sites(chips, data / "site_polygons_expertA_32638.gpkg")
+    settings = choose_scan(grounds(chips, sites, sites.fit, evidence), replace(model.scan), model.window).settings
+    plan = Plan(
+        shape=scene.source.shape,
+        region=truth.area.window,
+        grid=GridConfig(window=model.window, overlap=ScanOptions().overlap),
+        channels=evidence.channels,
+        gate=settings.gate,
+        refining=settings.refining,
+        threads=2,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        scan = Scan(plan, image, evidence, Path(folder))
+        scan.run(SerialRunner(), Silent())
+        judged = Scene(source=scene.source, area=truth.area)
+        found = find_sites(scan, judged)
+        return evaluate(found.sites, truth.experts, scene.grid, ignore=truth.ignore, area=truth.area.geometry).as_dict()["dice"]
+
+
+def _columns(scene: Scene, first: int, last: int) -> str:
+    """minx,miny,maxx,maxy of some columns."""
+    return ",".join(str(value) for value in scene.grid.window_bounds(Window(0, first, scene.grid.height, last - first)))
+
+
+if __name__ == "__main__":
+    main()
