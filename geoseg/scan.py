@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from geoseg.findings import Findings, find_sites
 from geoseg.model import SiteModel
 from geoseg.scanning import ScanSettings
 from geoseg.scene import Scene
+from geoseg.trust import GDAL_ERRORS
 from segcore.crf.config import CrfConfig
 from segcore.data.stretch import StretchedImage
 from segcore.errors import ConfigError, InputError, OutputError
@@ -100,11 +103,26 @@ def scan_raster(
     work = _open_work(out, plan, resume=resume, overwrite=overwrite)
     heard.say(f"scan: {len(plan.windows)} windows of {model.window} px, {len(model.networks)} network(s), {len(plan.blocks)} blocks")
     scan = Scan(plan, image, model.evidence(settings.choice, device=options.device), work)
-    scan.run(runner or SerialRunner(), heard)
-    findings = find_sites(scan, scene)
-    _finish(out, work, scan, scene, image, findings, model, settings, keep_work=keep_work)
+    with _resumable(work):
+        scan.run(runner or SerialRunner(), heard)
+        findings = find_sites(scan, scene)
+        _finish(out, work, scan, scene, image, findings, model, settings, keep_work=keep_work)
     heard.say(f"{len(findings.sites)} sites found")
     return findings
+
+
+@contextmanager
+def _resumable(work: Path) -> Iterator[None]:
+    """Say what cannot be written together with the way to go on."""
+    try:
+        yield
+    except (OSError, *GDAL_ERRORS) as error:
+        if not isinstance(error, (OutputError, *GDAL_ERRORS)) and error.errno != errno.ENOSPC:
+            raise
+        reason = " ".join(str(error).split()).partition(";")[0].rstrip(".")
+        raise OutputError(
+            f"a run needs room and the right to write; {reason}. What is done is kept in {work}: go on with --resume."
+        ) from error
 
 
 def _plan(scene: Scene, model: SiteModel, image: StretchedImage, settings: ScanSettings, options: ScanOptions) -> Plan:

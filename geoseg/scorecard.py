@@ -70,18 +70,32 @@ def classifier_scores(scene: Scene, image: StretchedImage, model: SiteModel, tru
 
 def outline_scores(outlines: Outlines, truth: Truth, *, disc_radius: float) -> Figures:
     """Dice of each known point's own outline, and of discs of one size (metres), chosen elsewhere."""
-    crs = truth.points.crs
-    points = geopandas.GeoDataFrame({"id": list(truth.points.ids)}, geometry=shapely.points(truth.points.xy), crs=crs)
+    points = _frame(truth.points)
     ours = dice_at_points(outlines.found, truth.experts, points, ignore=truth.ignore)
-    control = discs(truth.points.xy, disc_radius, crs=crs, ids=list(truth.points.ids))
+    control = discs(truth.points.xy, disc_radius, crs=truth.points.crs, ids=list(truth.points.ids))
     theirs = dice_at_points(control, truth.experts, points, ignore=truth.ignore)
     return {**ours.as_dict(), "disc_median_dice": theirs.as_dict()["point_median_dice"]}
+
+
+def best_disc_radius(truth: Truth, radii: Sequence[float]) -> float:
+    """The radius in metres with which discs of one size reach the best median Dice; for the control, on seen ground."""
+    known = _frame(truth.points)
+
+    def median(radius: float) -> float:
+        control = discs(truth.points.xy, radius, crs=truth.points.crs, ids=list(truth.points.ids))
+        return dice_at_points(control, truth.experts, known, ignore=truth.ignore).median
+
+    return max(radii, key=median)
 
 
 def scan_scores(findings: Findings, scene: Scene, activation: str, truth: Truth, *, score_threshold: float) -> Figures:
     """Raster and object figures of a scan, and the raster Dice of the windows' own blended scores."""
     scores = evaluate(findings.sites, truth.experts, scene.grid, ignore=truth.ignore, area=truth.area.geometry)
     return {**scores.as_dict(), "score_dice": _score_dice(scene, activation, truth, score_threshold)}
+
+
+def _frame(points: Points) -> geopandas.GeoDataFrame:
+    return geopandas.GeoDataFrame({"id": list(points.ids)}, geometry=shapely.points(points.xy), crs=points.crs)
 
 
 def _empty_windows(scene: Scene, image: StretchedImage, edge: int, truth: Truth, wanted: int, seed: int) -> NDArray[np.uint8]:

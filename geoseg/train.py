@@ -90,7 +90,7 @@ def train_sites(
         heard.say("split random: neighbouring sites are on both sides, so validation figures flatter")
     pools = learning_pools(chips, folds, training)
     networks = _build(chips, training)
-    maps = candidate_maps(networks[0])
+    maps = _rehearse(networks[0], training.arch, chips)
     if outlines is not None:
         outlined_sites(chips, outlines)  # what is wrong with them is said before the training, not after it
     histories = _fit(networks, chips, folds, pools, training, loop, heard)
@@ -183,6 +183,24 @@ def _build(chips: ChipSet, training: SiteTraining) -> list[nn.Module]:
             torch.manual_seed(training.seed * 1000 + member)
             networks.append(build_classifier(training.arch, bands=int(chips.chips.shape[1]), weights=training.weights))
     return networks
+
+
+def _rehearse(network: nn.Module, arch: str, chips: ChipSet) -> list[MapChoice]:
+    """The maps to calibrate; each layer is looked into once, so that what cannot work is said before the training.
+
+    Raises:
+        ConfigError: the network is not convolutional, or cannot read windows of that size.
+    """
+    maps, window = candidate_maps(network), torch.zeros(1, chips.chips.shape[1], chips.window, chips.window)
+    try:
+        for layer in dict.fromkeys(choice.layer for choice in maps):
+            CAMS["layer-cam"](network.eval(), window, layer, class_score(1))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"a convolutional network that reads {chips.window} px is needed; {arch}: {why}. Choose another --arch."
+        ) from error
+    return maps
 
 
 def _fit(

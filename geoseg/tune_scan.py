@@ -163,7 +163,7 @@ def _judged(
 ) -> NDArray[np.bool_]:
     """Where the truth of a chip (S, S) is known, and may be used: the disc around a site belongs to the nearest site."""
     judged: NDArray[np.bool_] = (flags & FLAG_VALID > 0) & (flags & FLAG_IGNORE == 0)
-    rows, cols = np.nonzero((flags & FLAG_SITE > 0))
+    rows, cols = np.nonzero(flags & FLAG_SITE > 0)
     if len(rows):
         theirs = {site.place for site in others}
         usable = sites.drawn & [(int(r), int(c)) not in theirs for r, c in sites.known]

@@ -31,7 +31,9 @@ def require_free(path: Path, *, overwrite: bool = False, replaces: str | None = 
         if not overwrite:
             raise OutputError(f"an output is never replaced silently; {path} exists. Choose another name or pass --overwrite.")
         if replaces is not None and not (path / replaces).is_file():
-            raise OutputError(f"--overwrite replaces an earlier output, which holds {replaces}; {path} is something else. Choose another -o.")
+            raise OutputError(
+                f"--overwrite replaces an earlier output, which holds {replaces}; {path} is something else. Choose another -o."
+            )
     parent = next(p for p in path.absolute().parents if os.path.lexists(p))
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"the output needs a folder that can be written; {parent} cannot. Choose another -o.")

@@ -35,7 +35,9 @@ class Negatives(click.ParamType[int | Path]):
 @click.option("--chip", type=int, metavar="PX", help="Edge of a chip.  [default: 2.5 windows]")
 @click.option("--min-distance", type=float, metavar="M", help="From a negative window to any site, in metres.  [default: 1/6 window]")
 @click.option("--jitter", type=float, metavar="M", help="Extra random shift in training, in metres.  [default: 1/16 window]")
-@click.option("--stretch", type=click.Choice(["scene", "chip"]), default="scene", show_default=True, help="One contrast for all, or each chip's.")
+@click.option(
+    "--stretch", type=click.Choice(["scene", "chip"]), default="scene", show_default=True, help="One contrast for all, or each chip's."
+)
 @options.seed
 @options.raster_options
 @options.overwrite
@@ -43,6 +45,7 @@ class Negatives(click.ParamType[int | Path]):
 @pass_console
 def command(
     console: Console,
+    /,
     raster: Path,
     points: Path,
     out: Path,

@@ -38,6 +38,7 @@ FIGURES = (
 @pass_console
 def command(
     console: Console,
+    /,
     predicted: Path,
     expert: Path,
     raster: Path,

@@ -17,7 +17,7 @@ from segcli.console import Console, pass_console
 @options.raster_options
 @options.speech_options
 @pass_console
-def command(console: Console, raster: Path, model: Path | None, **reading: Any) -> None:
+def command(console: Console, /, raster: Path, model: Path | None, **reading: Any) -> None:
     """Say what RASTER is, what is wrong with it, and the windows, memory, disk and hours of a scan."""
     from geoseg.inspect import inspect_raster
 

@@ -31,6 +31,7 @@ FILES = ("sites.gpkg", "sites.geojson", "sites.fgb", "activation.tif", "mask.tif
 @pass_console
 def command(
     console: Console,
+    /,
     raster: Path,
     model: Path,
     out: Path,

@@ -23,7 +23,9 @@ EPOCHS = {"full": 40, "small": 12}
 @click.option("--weights", default="none", show_default=True, metavar="none|imagenet|FILE", help="Where the networks start.")
 @click.option("--epochs", type=int, metavar="N", help="At most so many.  [default: 40, with --budget small 12]")
 @click.option("--patience", type=int, default=10, show_default=True, metavar="N", help="Stop after so many epochs without progress.")
-@click.option("--budget", type=click.Choice(list(EPOCHS)), default="full", show_default=True, help="small: a quick look, with short epochs.")
+@click.option(
+    "--budget", type=click.Choice(list(EPOCHS)), default="full", show_default=True, help="small: a quick look, with short epochs."
+)
 @click.option("--augment", type=click.Choice(["rotate", "flip"]), default="rotate", show_default=True, help="flip: where the sun is fixed.")
 @click.option("--outlines", type=click.Path(path_type=Path), metavar="FILE", help="Expert outlines of some sites; they tune what follows.")
 @options.device
@@ -34,6 +36,7 @@ EPOCHS = {"full": 40, "small": 12}
 @pass_console
 def command(
     console: Console,
+    /,
     chips: Path,
     out: Path,
     epochs: int | None,
@@ -51,7 +54,9 @@ def command(
     from geoseg.train import SiteTraining
     from segcore.train.loop import TrainConfig
 
-    loop = TrainConfig(epochs=EPOCHS[budget] if epochs is None else epochs, patience=patience, precision=precision, device=device, seed=seed)
+    loop = TrainConfig(
+        epochs=EPOCHS[budget] if epochs is None else epochs, patience=patience, precision=precision, device=device, seed=seed
+    )
     how = SiteTraining(budget=budget, seed=seed, **training)
     metrics = train(chips, out, how, loop, outlines=outlines, overwrite=overwrite, progress=console.progress)
     for number, member in enumerate(metrics["validation"], 1):

@@ -137,14 +137,14 @@ class Scan:
         blend = Stitcher(1, region)
         for window, own in seen:
             blend.add(window, None if own is None else own / np.float32(255))
-        return blend.result()[0]
+        return np.asarray(blend.result()[0])
 
     def _score(self, region: Window) -> NDArray[np.float32]:
         """Mean score (h, w) of the windows blended over a region, 0..1."""
         blend = Stitcher(1, region)
         for window, score, _ in self._seen(region):
             blend.add(window, np.full((1, window.height, window.width), score, dtype=np.float32))
-        return blend.result()[0]
+        return np.asarray(blend.result()[0])
 
     def _seen(self, region: Window) -> Iterator[tuple[Window, float, NDArray[np.uint8] | None]]:
         """Windows with data that touch a region, in the order of the plan: where, mean score, first map (1, h, w) if it passed."""

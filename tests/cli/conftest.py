@@ -83,7 +83,9 @@ def geoseg_process() -> Callable[..., subprocess.Popen[str]]:
     def start(*arguments: Any) -> subprocess.Popen[str]:
         code = "from segcli.main import geoseg; geoseg()"
         line = [sys.executable, "-c", code, *map(str, arguments)]
-        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        return subprocess.Popen(
+            line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
 
     return start
 
@@ -97,8 +99,8 @@ class World:
     points: Path
     expert: Path
     """Outlines of all mounds."""
-    half: Path
-    """Outlines of every other mound."""
+    some: Path
+    """Outlines of every third mound."""
     pixels: np.ndarray
     """(1, 600, 700) uint8, 0 = nodata."""
     mounds: np.ndarray
@@ -118,14 +120,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         raster=write_scene(folder / "scene.tif", pixels, nodata=0),
         points=folder / "points.gpkg",
         expert=folder / "expert.gpkg",
-        half=folder / "half.gpkg",
+        some=folder / "some.gpkg",
         pixels=pixels,
         mounds=mounds,
     )
     frame = geopandas.GeoDataFrame(ids, geometry=outlines, crs=UTM)
     frame.set_geometry(frame.centroid).to_file(world.points)
     frame.to_file(world.expert)
-    frame[::2].to_file(world.half)
+    frame[::3].to_file(world.some)
     return world
 
 
@@ -178,7 +180,7 @@ def run_chain(works: Call, world: World, folder: Path) -> Chain:
     chain = Chain(chips=folder / "chips", model=folder / "model", out=folder / "out", run=folder / "run")
     works("chips", world.raster, world.points, "-o", chain.chips, "--window", WINDOW, "--seed", 5)
     small = ("--arch", "test_resnet", "--members", 1, "--epochs", 5, "--budget", "small", "--device", "cpu")
-    works("train", chain.chips, "-o", chain.model, *small, "--outlines", world.half, "--seed", 5)
+    works("train", chain.chips, "-o", chain.model, *small, "--outlines", world.some, "--seed", 5)
     works("outline", world.raster, world.points, chain.model, "-o", chain.out, "--threads", 1)
     works("scan", world.raster, chain.model, "-o", chain.run, "--threads", 1)
     return chain

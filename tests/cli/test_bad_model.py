@@ -1,6 +1,5 @@
 """Models that are damaged, hostile or unfit, and networks that cannot be trained."""
 
-import json
 import os
 import pickle
 import shutil
@@ -98,7 +97,16 @@ def test_a_layout_of_the_future(command, refused, model):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"arch": "no_such_net"}, {"arch": "resnet18"}, {"window": "wide"}, {"window": 0}, {"bands": -1}, {"outline": {}}, {"calibration": {}}, {"pixel_size": None}],
+    [
+        {"arch": "no_such_net"},
+        {"arch": "resnet18"},
+        {"window": "wide"},
+        {"window": 0},
+        {"bands": -1},
+        {"outline": {}},
+        {"calibration": {}},
+        {"pixel_size": None},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("name", ["outline", "scan"])
@@ -166,7 +174,15 @@ def test_training_that_cannot_begin(refused, chain, tmp_path, monkeypatch, optio
 
 
 @pytest.mark.parametrize(
-    ("name", "data"), [("chips.json", b"{}"), ("chips.json", b"["), ("chips.npy", b"cut"), ("flags.npy", None), ("chips.npy", "objects"), ("flags.npy", "few")]
+    ("name", "data"),
+    [
+        ("chips.json", b"{}"),
+        ("chips.json", b"["),
+        ("chips.npy", b"cut"),
+        ("flags.npy", None),
+        ("chips.npy", "objects"),
+        ("flags.npy", "few"),
+    ],
 )
 def test_a_damaged_chip_set(refused, chain, tmp_path, name, data):
     chips = shutil.copytree(chain.chips, tmp_path / "chips")
@@ -189,4 +205,3 @@ def test_no_chip_set_at_all(refused, tmp_path):
 def test_a_window_that_a_bundle_invents_is_refused_before_memory_is(refused, world, model, tmp_path):
     rewrite(model, window=10**9)
     refused("scan", world.raster, model, "-o", tmp_path / "result")
-    assert json.loads((model / "bundle.json").read_text())["facts"]["window"] == 10**9

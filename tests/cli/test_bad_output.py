@@ -18,7 +18,7 @@ def command(request, world, chain):
         "outline": ["outline", world.raster, world.points, chain.model],
         "scan": ["scan", world.raster, chain.model, "--area", "400000,3699600,400400,3700000", "--threads", 1],
         "export": ["export", chain.run / "sites.gpkg"],
-        "evaluate": ["evaluate", world.half, world.expert, "--raster", world.raster],
+        "evaluate": ["evaluate", world.some, world.expert, "--raster", world.raster],
     }[request.param]
     suffix = {"export": ".fgb", "evaluate": ".json"}.get(request.param, "")
     return lambda folder: [*arguments, "-o", folder / f"result{suffix}"]
@@ -71,14 +71,14 @@ def test_a_full_disk(command, refused, tmp_path, monkeypatch, place):
 
 
 @pytest.mark.parametrize("command", ["scan"], indirect=True)
-@pytest.mark.parametrize("place", ["segcore.pipeline.store.save_file", "geoseg.assemble.rasterio_copy", "pyogrio.write_dataframe"])
+@pytest.mark.parametrize("place", ["segcore.pipeline.store.save", "geoseg.assemble.rasterio_copy", "pyogrio.write_dataframe"])
 def test_a_disk_that_fills_up_during_a_scan_leaves_what_can_be_resumed(command, geoseg, works, tmp_path, monkeypatch, place):
     with monkeypatch.context() as patch:
         patch.setattr(place, full)
         done = geoseg(*command(tmp_path))
     assert done.exit_code == 2
     assert [line for line in done.stderr.splitlines() if line.startswith("Error: ")] == [done.stderr.splitlines()[-1]]
-    assert "is full" in done.stderr
+    assert "--resume" in done.stderr
     assert [path.name for path in (tmp_path / "result").iterdir()] == [".work"]
     works(*command(tmp_path), "--resume")
     assert read_json(tmp_path / "result/run.json")["counts"]["windows"] == 169
@@ -117,4 +117,4 @@ def test_evaluate_of_points(refused, world, tmp_path):
 
 def test_evaluate_finds_a_picture_that_exists_before_it_works(refused, world, tmp_path):
     (tmp_path / "p.png").write_text("mine")
-    assert "p.png exists" in refused("evaluate", world.half, world.expert, "--raster", world.raster, "--picture", tmp_path / "p.png")
+    assert "p.png exists" in refused("evaluate", world.some, world.expert, "--raster", world.raster, "--picture", tmp_path / "p.png")

@@ -1,6 +1,7 @@
 """Point layers that are refused, and odd ones that work; too few of them for what is asked."""
 
 import json
+import shutil
 
 import geopandas
 import numpy as np
@@ -125,7 +126,8 @@ def test_no_room_for_negatives(refused, world, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("option", "word"), [(("--window", 8), "16"), (("--chip", 40), "--chip"), (("--negatives", 0), "negative"), (("--jitter", -1), "--jitter")]
+    ("option", "word"),
+    [(("--window", 8), "16"), (("--chip", 40), "--chip"), (("--negatives", 0), "negative"), (("--jitter", -1), "--jitter")],
 )
 def test_lengths_out_of_range(refused, world, tmp_path, option, word):
     window = () if option[0] == "--window" else ("--window", 32)
@@ -142,8 +144,6 @@ def test_too_few_sites_for_the_split(refused, works, world, layer, tmp_path, spl
 
 
 def test_one_class_only(refused, world, chain, tmp_path):
-    import shutil
-
     chips = tmp_path / "chips"
     shutil.copytree(chain.chips, chips)
     text = (chips / "chips.json").read_text().replace('"label": 0', '"label": 1')

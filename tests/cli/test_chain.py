@@ -91,7 +91,13 @@ def test_no_polygon_reaches_nodata(chain, world, hole):
 
 
 def test_one_seed_gives_the_same_bytes(chain, second_chain):
-    for folder, name in (("run", "sites.geojson"), ("run", "sites.fgb"), ("run", "activation.tif"), ("run", "mask.tif"), ("out", "outlines.geojson")):
+    for folder, name in (
+        ("run", "sites.geojson"),
+        ("run", "sites.fgb"),
+        ("run", "activation.tif"),
+        ("run", "mask.tif"),
+        ("out", "outlines.geojson"),
+    ):
         assert (getattr(chain, folder) / name).read_bytes() == (getattr(second_chain, folder) / name).read_bytes(), name
     weights = "member-0.safetensors"
     assert (chain.model / weights).read_bytes() == (second_chain.model / weights).read_bytes()
@@ -99,7 +105,15 @@ def test_one_seed_gives_the_same_bytes(chain, second_chain):
 
 def test_evaluate_prints_and_writes_figures(chain, world, works, tmp_path):
     done = works(
-        "evaluate", chain.out / "outlines.gpkg", world.expert, "--raster", world.raster, "-o", tmp_path / "m.json", "--picture", tmp_path / "p.png"
+        "evaluate",
+        chain.out / "outlines.gpkg",
+        world.expert,
+        "--raster",
+        world.raster,
+        "-o",
+        tmp_path / "m.json",
+        "--picture",
+        tmp_path / "p.png",
     )
     figures = json.loads((tmp_path / "m.json").read_text())
     assert f"Dice of the pixels              {figures['dice']:.3f}" in done.stdout
@@ -108,12 +122,12 @@ def test_evaluate_prints_and_writes_figures(chain, world, works, tmp_path):
 
 
 def test_evaluate_takes_any_layer_of_polygons(world, works, tmp_path):
-    json_file = tmp_path / "half.geojson"
-    geopandas.read_file(world.half).to_crs(4326).to_file(json_file)
-    for predicted in (world.half, json_file):
-        lines = works("evaluate", predicted, world.expert, "--raster", world.raster, "--ignore", world.half).stdout.splitlines()
+    json_file = tmp_path / "some.geojson"
+    geopandas.read_file(world.some).to_crs(4326).to_file(json_file)
+    for predicted in (world.some, json_file):
+        lines = works("evaluate", predicted, world.expert, "--raster", world.raster, "--ignore", world.some).stdout.splitlines()
         assert "objects found                       0" in lines
-        assert "objects expected                   18" in lines
+        assert "objects expected                   24" in lines
         assert "Dice of the pixels              0.000" in lines
 
 
@@ -141,7 +155,9 @@ def test_an_area_bounds_chips_outlines_and_sites(chain, world, works, tmp_path):
     assert sites.within(area).all()
     with rasterio.open(tmp_path / "run/mask.tif") as mask:
         assert tuple(mask.bounds) == area.bounds
-    works("outline", world.raster, world.points, chain.model, "-o", tmp_path / "out", "--area", text, "--method", "grad-cam", "--threads", 1)
+    works(
+        "outline", world.raster, world.points, chain.model, "-o", tmp_path / "out", "--area", text, "--method", "grad-cam", "--threads", 1
+    )
     assert geopandas.read_file(tmp_path / "out/outlines.gpkg", layer="outlines").within(area).all()
 
 
