@@ -31,7 +31,7 @@ from geoseg.model import SiteModel, load_model
 from geoseg.outline import Outlines
 from geoseg.scan import ScanOptions
 from geoseg.scene import RasterOptions, Scene, open_scene
-from geoseg.scorecard import Truth, classifier_scores, outline_scores, scan_scores
+from geoseg.scorecard import Truth, best_disc_radius, classifier_scores, outline_scores, scan_scores
 from geoseg.tune_scan import choose_scan, grounds
 from geoseg.tuning_sites import outlined_sites
 from geoseg.vectors import read_points, read_polygons
@@ -117,16 +117,20 @@ def _score(data: Path, scene: Scene, out: Path, right: str) -> dict[str, float |
     area = read_area(right, scene.grid)
     known = read_points(data / "site_points_32638.gpkg", scene.grid)
     experts, ignore = (read_polygons(data / f"{name}_32638.gpkg", scene.grid.crs) for name in ("site_polygons_expertA", "ignore"))
-    truth = Truth(points=known.only(area.holds(known.xy)), experts=experts, ignore=ignore, area=area)
+    trained, truth = (
+        Truth(points=known.only(own.holds(known.xy)), experts=experts, ignore=ignore, area=own)
+        for own in (read_area(_columns(scene, 0, BORDER), scene.grid), area)
+    )
     image = StretchedImage(scene.source, model.stretch_for(scene.source, scene.source.fingerprint))
     tuning = model.facts["tuning"]
     outlines = Outlines(found=geopandas.read_file(out / "OUT" / "outlines.gpkg", layer="outlines"), missing=geopandas.GeoDataFrame())
     findings = Findings(sites=geopandas.read_file(out / "RUN" / "sites.gpkg", layer="sites"), windows=geopandas.GeoDataFrame())
-    radius = tuning["outline"]["fit"]["disc_radius"] * model.window * model.pixel_size
+    radius = best_disc_radius(trained, model.window * model.pixel_size)
     threshold = tuning["scan"]["fit"]["score_threshold"]
     scan = scan_scores(findings, scene, str(out / "RUN" / "activation.tif"), truth, score_threshold=threshold)
     return {
         **classifier_scores(scene, image, model, truth),
+        "disc_radius_m": round(radius, 1),
         **outline_scores(outlines, truth, disc_radius=radius),
         **{f"scan_{key}": own for key, own in scan.items()},
         "scan_minmax_dice": _minmax_dice(data, scene, image, model, out, truth),

@@ -13,7 +13,7 @@ from geoseg.figures import preview
 from geoseg.model import load_model
 from geoseg.scan import ScanOptions
 from geoseg.scene import RasterOptions, Scene, open_scene
-from geoseg.scorecard import Truth, classifier_scores, outline_scores, scan_scores
+from geoseg.scorecard import Truth, best_disc_radius, classifier_scores, outline_scores, scan_scores
 from geoseg.train import SiteTraining
 from geoseg.vectors import read_points, read_polygons
 from segcore.data.stretch import StretchedImage
@@ -56,10 +56,13 @@ def _chain(sample: Path, folder: Path, threads: int, progress: Progress) -> dict
     area = read_area(str(unseen.area), scene.grid)
     known = read_points(points, scene.grid)
     layers = [read_polygons(path, scene.grid.crs) for path in (experts, ignore)]
-    truth = Truth(points=known.only(area.holds(known.xy)), experts=layers[0], ignore=layers[1], area=area)
+    trained, truth = (
+        Truth(points=known.only(own.holds(known.xy)), experts=layers[0], ignore=layers[1], area=own)
+        for own in (read_area(str(seen.area), scene.grid), area)
+    )
     image = StretchedImage(scene.source, model.stretch_for(scene.source, scene.source.fingerprint))
     tuning = model.facts["tuning"]
-    radius = tuning["outline"]["fit"]["disc_radius"] * model.window * model.pixel_size
+    radius = best_disc_radius(trained, model.window * model.pixel_size)
     preview(
         image,
         scene.grid,

@@ -77,8 +77,9 @@ def outline_scores(outlines: Outlines, truth: Truth, *, disc_radius: float) -> F
     return {**ours.as_dict(), "disc_median_dice": theirs.as_dict()["point_median_dice"]}
 
 
-def best_disc_radius(truth: Truth, radii: Sequence[float]) -> float:
+def best_disc_radius(truth: Truth, window_metres: float) -> float:
     """The radius in metres with which discs of one size reach the best median Dice; for the control, on seen ground."""
+    radii = [share * window_metres for share in np.arange(0.08, 0.4, 0.01)]
     known = _frame(truth.points)
 
     def median(radius: float) -> float:

@@ -70,8 +70,8 @@ class OutlinedSites:
     held: Sequence[OutlinedSite]
 
 
-def outlined_sites(chips: ChipSet, outlines: Path) -> OutlinedSites:
-    """Match expert polygons to training sites by place; at most 50, spread evenly, every other one held back.
+def outlined_sites(chips: ChipSet, outlines: Path, *, most: int = MOST) -> OutlinedSites:
+    """Match expert polygons to training sites by place; at most `most`, spread evenly, every other one held back.
 
     A polygon around several points counts once, with the first, so that it is not in both halves.
 
@@ -89,7 +89,7 @@ def outlined_sites(chips: ChipSet, outlines: Path) -> OutlinedSites:
             f"tuning needs outlines of at least {LEAST} training sites, 10 to 50 are good; {outlines.name} has {len(matched)}. "
             "Draw more, or leave --outlines out."
         )
-    matched = matched[np.linspace(0, len(matched) - 1, min(MOST, len(matched))).round().astype(int)]
+    matched = matched[np.linspace(0, len(matched) - 1, min(most, len(matched))).round().astype(int)]
     places = [(int(r), int(c)) for r, c in chips.places[sites]]
     near = cKDTree(chips.places[sites]).query_ball_point(chips.places[sites[matched]], 2 * chips.window, p=np.inf)
     found = [

@@ -5,8 +5,8 @@ import time
 import pytest
 
 FILES = ("sites.geojson", "sites.fgb", "activation.tif", "mask.tif")
-DENSE = ("--overlap", 0.7, "--threads", 1, "--device", "cpu")
-"""Some 4,000 windows, 250 units."""
+DENSE = ("--overlap", 0.6, "--threads", 1, "--device", "cpu")
+"""Some 2,300 windows, 150 units."""
 
 
 @pytest.fixture(scope="module")

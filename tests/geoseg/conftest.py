@@ -114,7 +114,11 @@ def tells(tmp_path_factory: pytest.TempPathFactory) -> Tells:
         target.write(pixels[None])
     grid = GeoGrid(crs=CRS.from_string(UTM), transform=PLACE, height=400, width=500)
     xy = grid.to_map([(row + 0.5, col + 0.5) for row, col in [*places, (395, 495)]])
-    columns = {"id": [f"t{i:02d}" for i in range(len(xy))], "diam_m": [137.731 + i for i in range(len(xy))], "remark": ["burnt layer"] * len(xy)}
+    columns = {
+        "id": [f"t{i:02d}" for i in range(len(xy))],
+        "diam_m": [137.731 + i for i in range(len(xy))],
+        "remark": ["burnt layer"] * len(xy),
+    }
     geopandas.GeoDataFrame(columns, geometry=shapely.points(xy), crs=UTM).to_crs("EPSG:4326").to_file(folder / "points.gpkg")
     shapes = shapely.buffer(shapely.points(xy[:-1:3]), 2.0 * TELL_RADIUS + 1)
     geopandas.GeoDataFrame(geometry=shapes, crs=UTM).to_file(folder / "experts.gpkg")

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import get_backend
 from matplotlib.image import imread
+from rasterio.crs import CRS
 from shapely import Point, box
 
-from geoseg.figures import AGREEMENT, COLOURS, MAX_EDGE, Layer, confusion_overlay, overlay, round_length, thumbnail
+from geoseg.figures import AGREEMENT, COLOURS, MAX_EDGE, Layer, confusion_overlay, overlay, preview, round_length, thumbnail
+from geoseg.grid import GeoGrid
 from segcore.errors import ConfigError, ShapeError
 from segcore.io.memory import MemoryImage
+from segcore.windows import Window
 
 MAP = Affine(2.0, 0, 500_000, 0, -2.0, 4_000_000)
 GREY = np.full((400, 800), 128, np.uint8)
@@ -149,3 +152,25 @@ def test_thumbnail_refuses():
 @pytest.mark.parametrize(("limit", "length"), [(1000, 1000), (999, 500), (4.9, 2), (0.7, 0.5), (20, 20)])
 def test_scale_bars_have_round_lengths(limit, length):
     assert round_length(limit) == pytest.approx(length)
+
+
+def test_a_preview_shows_a_region_with_what_is_in_it(tmp_path):
+    grid = GeoGrid(crs=CRS.from_epsg(32638), transform=MAP, height=400, width=800)
+    image = np.full((1, 400, 800), 128, np.uint8)
+    region = Window(100, 200, 200, 400)
+    point = Point(500_000 + 2 * 500, 4_000_000 - 2 * 250)
+    preview(
+        MemoryImage(image), grid, region, tmp_path / "x.png", found=[at(250, 150, 60, 60)], points=[point], expert=[at(400, 150, 50, 50)]
+    )
+    picture = pixels(tmp_path / "x.png")
+    scale = picture.shape[1] / 400
+    for kind, rows, cols in (("found", (50, 110), (50, 110)), ("expert", (50, 100), (200, 250)), ("points", (150, 150), (300, 300))):
+        drawn = np.argwhere(near(picture[: int(200 * scale)], COLOURS[kind], 60)) / scale
+        assert np.abs(drawn.min(axis=0) - (rows[0], cols[0])).max() <= 4
+        assert np.abs(drawn.max(axis=0) - (rows[1], cols[1])).max() <= 4
+
+
+def test_a_preview_without_finds_is_the_scene(tmp_path):
+    grid = GeoGrid(crs=CRS.from_epsg(32638), transform=MAP, height=400, width=800)
+    preview(MemoryImage(np.full((1, 400, 800), 77, np.uint8)), grid, grid.extent, tmp_path / "x.png", found=[])
+    assert (pixels(tmp_path / "x.png")[:200] == 77).all()

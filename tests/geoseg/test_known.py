@@ -10,9 +10,7 @@ from segcore.errors import ConfigError
 from segcore.io.memory import MemoryImage
 from segcore.pipeline.refine import Refining
 
-SETTINGS = OutlineSettings(
-    choice=MapChoice("layer-cam", "x"), shift=6, prior=12.0, refining=Refining(smooth=1.0, threshold=0.3)
-)
+SETTINGS = OutlineSettings(choice=MapChoice("layer-cam", "x"), shift=6, prior=12.0, refining=Refining(smooth=1.0, threshold=0.3))
 
 
 def disc(place, radius, size=(160, 160)):

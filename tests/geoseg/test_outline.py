@@ -72,7 +72,9 @@ def test_files_of_the_real_model(tells, drawn):
 def test_folds_are_those_of_training(drawn, tell_model):
     fold = {site["id"]: site["fold"] for site in json.loads((tell_model / "bundle.json").read_text())["facts"]["sites"]}
     found = drawn[0].found
-    assert {own: int(number) for own, number in zip(found["point_id"], found["fold"], strict=True)} == {i: fold[i] for i in found["point_id"]}
+    assert {own: int(number) for own, number in zip(found["point_id"], found["fold"], strict=True)} == {
+        i: fold[i] for i in found["point_id"]
+    }
 
 
 def test_another_raster_has_no_folds(tells, scene, known, bright_model):

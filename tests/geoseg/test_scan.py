@@ -211,7 +211,11 @@ def test_what_a_user_may_say_instead(model):
     tuned = replace(model, scan=ScanSettings(choice=model.scan.choice, gate=0.5, refining=with_crf.refining))
     assert ScanOptions(crf="none").settings(tuned).refining.crf is None
     assert ScanOptions(method="grad-cam").settings(model).choice.method == "grad-cam"
-    for wrong, message in (({"crf": "lattice"}, "--crf is grid or none"), ({"threshold": 1.5}, "between 0 and 1"), ({"method": "x"}, "calibrated")):
+    for wrong, message in (
+        ({"crf": "lattice"}, "--crf is grid or none"),
+        ({"threshold": 1.5}, "between 0 and 1"),
+        ({"method": "x"}, "calibrated"),
+    ):
         with pytest.raises(ConfigError, match=message):
             ScanOptions(**wrong).settings(model)
 

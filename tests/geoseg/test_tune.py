@@ -82,16 +82,27 @@ def lying(tells, tmp_path_factory):
     return SimpleNamespace(chips=open_chips(folder / "C"), experts=folder / "experts.gpkg")
 
 
-@pytest.fixture
-def tuned(network, lying, monkeypatch):
-    monkeypatch.setattr(module, "CamEvidence", OneGoodMap)
+@pytest.fixture(scope="module")
+def tuned(network, lying):
+    """What was chosen, what was said, and the sites that each half looked at."""
+    looked = {"fit": set(), "held": set()}
+    examples = module.examples
+
+    def spy(chips, sites, half, evidence, shift):
+        looked["fit" if half is sites.fit else "held"] |= {site.index for site in half}
+        return examples(chips, sites, half, evidence, shift)
+
     calibrations = {str(choice): [Calibration(scale=1.0)] for choice in candidate_maps(network)}
     heard = Heard()
-    return tune([network], calibrations, lying.chips, lying.experts, progress=heard), heard
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CamEvidence", OneGoodMap)
+        patch.setattr(module, "examples", spy)
+        found = tune([network], calibrations, lying.chips, lying.experts, progress=heard)
+    return found, heard, looked
 
 
 def test_the_map_of_the_outlines_is_chosen_and_beats_discs(tuned, lying):
-    found, heard = tuned
+    found, heard, _ = tuned
     assert str(found.outline.choice) == str(found.scan.choice) == BEST
     held = found.report["outline"]["held"]
     assert held["dice"] > 0.85
@@ -111,20 +122,17 @@ def test_the_report_names_every_candidate(tuned, network):
     assert 0 < report["scan"]["fit"]["score_threshold"] < 1
 
 
-def test_the_halves_share_no_site(lying, network, monkeypatch):
-    looked = {"fit": set(), "held": set()}
-    examples = module.examples
-
-    def spy(chips, sites, half, evidence, shift):
-        looked["fit" if half is sites.fit else "held"] |= {site.index for site in half}
-        return examples(chips, sites, half, evidence, shift)
-
-    monkeypatch.setattr(module, "CamEvidence", OneGoodMap)
-    monkeypatch.setattr(module, "examples", spy)
-    only = {BEST: [Calibration(scale=1.0)]}
-    found = tune([network], only, lying.chips, lying.experts, progress=Silent())
+def test_the_halves_share_no_site(tuned):
+    looked = tuned[2]
     assert looked["fit"] | looked["held"] == set(range(24))
     assert not looked["fit"] & looked["held"]
+
+
+def test_maps_that_are_not_calibrated_are_not_tried(lying, network, monkeypatch):
+    monkeypatch.setattr(module, "CamEvidence", OneGoodMap)
+    monkeypatch.setattr(module, "choose_crf", lambda seen, chosen, window: (chosen, []))
+    monkeypatch.setattr(module, "choose_scan_crf", lambda seen, chosen, window: (chosen, []))
+    found = tune([network], {BEST: [Calibration(scale=1.0)]}, lying.chips, lying.experts, progress=Silent())
     assert [own["map"] for own in found.report["outline"]["maps"]] == [BEST]
 
 

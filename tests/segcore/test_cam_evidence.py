@@ -26,7 +26,7 @@ def evidence(lively):
 
 def test_a_choice_has_a_name_and_knows_its_methods():
     assert str(CHOICE) == "layer-cam@layer3"
-    assert CHOICE == MapChoice("layer-cam", "layer3")
+    assert hash(MapChoice("layer-cam", "layer3")) == hash(CHOICE)
     with pytest.raises(ConfigError, match=r"is one of grad-cam, .*; got 'xray'"):
         MapChoice("xray", "layer3")
 

@@ -104,16 +104,15 @@ def test_a_plan_that_lacks_something_is_refused(name):
         Plan.from_json(values)
 
 
+def pixels(window):
+    return [(r, c) for r in range(window.row, window.row + window.height) for c in range(window.col, window.col + window.width)]
+
+
 @given(plan=plans)
 @settings(max_examples=60, deadline=None)
 def test_windows_and_blocks_cover_the_region(plan):
-    todo = {(r, c) for r in range(plan.region.row, plan.region.row + plan.region.height) for c in range(plan.region.col, plan.region.col + plan.region.width)}
-    seen = set()
-    for window in plan.windows:
-        seen |= {(r, c) for r in range(window.row, window.row + window.height) for c in range(window.col, window.col + window.width)}
-    assert todo <= seen
-    listed = [(r, c) for b in plan.blocks for r in range(b.row, b.row + b.height) for c in range(b.col, b.col + b.width)]
-    assert sorted(listed) == sorted(todo)
+    assert set(pixels(plan.region)) <= {own for window in plan.windows for own in pixels(window)}
+    assert sorted(own for block in plan.blocks for own in pixels(block)) == pixels(plan.region)
     assert [own for unit in plan.units for own in plan.unit_windows(unit)] == plan.windows
     assert all(1 <= len(plan.unit_windows(unit)) <= UNIT for unit in plan.units)
 

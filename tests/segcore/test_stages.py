@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from segcore.crf.config import CrfConfig
 from segcore.errors import ConfigError, RunError
 from segcore.io.memory import MemoryImage
+from segcore.pipeline import stages
 from segcore.pipeline.plan import UNIT, Plan
 from segcore.pipeline.refine import Refining
 from segcore.pipeline.runner import SerialRunner
@@ -193,6 +194,16 @@ def test_blocks_with_a_crf_differ_in_a_thousandth_at_most(image, tmp_path):
     assert (plain != masks[2]).mean() > 0.001  # the CRF does something
 
 
+def test_the_crf_hangs_on_the_scene(image, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(stages, "decide", lambda values, _image, _refining, *, origin: asked.append((origin, values.shape)) or values > 0.4)
+    refining = Refining(smooth=0.0, threshold=0.4, crf=CrfConfig(smooth_weight=0.0, appearance_sigma=5.0))
+    assert refining.halo == 17  # 3.3 sigma
+    run(a_plan(refining=refining), image, tmp_path)
+    rows, cols = [(0, 117), (83, 107)], [(0, 117), (83, 134), (183, 47)]
+    assert asked == [((row, col), (height, width)) for row, height in rows for col, width in cols]
+
+
 def test_the_order_of_units_does_not_matter(done, image, tmp_path):
     run(done.plan, image, tmp_path / "a", runner=Shuffled(1))
     assert files(tmp_path / "a") == files(done.units.folder.parent)
@@ -236,8 +247,8 @@ def test_an_image_without_data_asks_nobody(tmp_path):
 
 
 def test_an_image_smaller_than_a_window(tmp_path):
-    scan = Scan(a_plan(shape=(1, 10, 12), region=Window(0, 0, 10, 12)), MemoryImage(np.full((10, 12), 255, np.uint8)), Brightness(), tmp_path)
-    scan.run(SerialRunner(), Silent())
+    white = MemoryImage(np.full((10, 12), 255, np.uint8))
+    scan = run(a_plan(shape=(1, 10, 12), region=Window(0, 0, 10, 12)), white, tmp_path)
     ((window, score),) = scan.scores()
     assert window == Window(0, 0, EDGE, EDGE)
     assert score[0] == pytest.approx(10 * 12 / EDGE**2)
@@ -261,31 +272,14 @@ def test_steps_are_told(image, tmp_path):
     assert [line.split(", about")[0] for line in Heard.lines] == [f"blocks: {blocks} units to do"]
 
 
-class Mad(Brightness):
-    def __init__(self, method):
-        super().__init__()
-        self.method = method
-
-    def screen(self, windows):
-        return super().screen(windows) * (np.nan if self.method == "screen" else 1)
-
-    def maps(self, windows):
-        return super().maps(windows) * (np.nan if self.method == "maps" else 1)
-
-
 @pytest.mark.parametrize("method", ["screen", "maps"])
 def test_answers_that_are_no_numbers_stop_the_run(image, tmp_path, method):
     """Otherwise windows with NaN would pass for windows without data, and the scan would find nothing, quietly."""
+    evidence = Brightness()
+    answer = getattr(evidence, method)
+    setattr(evidence, method, lambda windows: answer(windows) * np.nan)
     with pytest.raises(RunError, match="must be numbers"):
-        run(a_plan(), image, tmp_path, Mad(method))
-
-
-def test_a_damaged_unit_is_said(done, image, tmp_path):
-    first = run(done.plan, image, tmp_path)
-    first.units.path(2).write_bytes(b"half")
-    first.blocks.path(0).unlink()
-    with pytest.raises(RunError, match=r"0000002\.safetensors .* cannot be read"):
-        run(done.plan, image, tmp_path)
+        run(a_plan(), image, tmp_path, evidence)
 
 
 def test_image_and_evidence_keep_to_the_plan(image, tmp_path):

@@ -12,9 +12,7 @@ from segcore.windows import GridConfig, Window, block_grid, window_grid
 lengths = st.integers(1, 50)
 
 
-@given(
-    shape=st.tuples(lengths, lengths), window=st.integers(1, 40), overlap=st.floats(0, 0.95), value=st.floats(0, 1, width=32)
-)
+@given(shape=st.tuples(lengths, lengths), window=st.integers(1, 40), overlap=st.floats(0, 0.95), value=st.floats(0, 1, width=32))
 @settings(max_examples=80, deadline=None)
 def test_a_constant_comes_back_on_every_pixel(shape, window, overlap, value):
     stitcher = Stitcher(2, Window(0, 0, *shape))
@@ -63,7 +61,7 @@ def test_weights_fall_towards_the_rim_and_stay_positive(shape):
     weights = taper(*shape)
     assert weights.shape == shape
     assert weights.dtype == np.float32
-    assert 0 < weights.min() <= weights.max() <= 1
+    assert 9e-4 < weights.min() <= weights.max() <= 1  # a corner seen by one window only must not drown in rounding
     assert np.array_equal(weights, weights[::-1, ::-1])
     assert weights[shape[0] // 2, shape[1] // 2] == weights.max() >= weights[0, 0]
 

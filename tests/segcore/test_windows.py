@@ -1,5 +1,7 @@
 """Where windows and blocks lie."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -36,7 +38,7 @@ def test_the_grid_covers_every_pixel_once_listed_in_order(shape, window, overlap
 def test_neighbours_share_at_least_the_overlap(shape, window, overlap):
     config = GridConfig(window=window, overlap=overlap)
     rows = sorted({own.row for own in window_grid(shape, config)})
-    assert all(b - a <= config.stride for a, b in zip(rows, rows[1:], strict=False))
+    assert all(b - a <= config.stride for a, b in pairwise(rows))
     assert all(row % config.stride == 0 for row in rows[:-1])
 
 
