@@ -58,9 +58,7 @@ def main() -> None:
         first = choose_scan(fit_ground, replace(default_scan(model.networks[0], model.window), choice=choice), model.window)
         scan, scan_crfs = choose_scan_crf(fit_ground, first, model.window)
         figures[f"scan {key}"] = scan_dice(held_ground, scan.settings)
-        print(
-            f"scan {key}: fit {scan.dice:.3f}, held {figures[f'scan {key}']:.3f}, windows alone {score_control(fit_ground)[1]:.3f} {scan_crfs}"
-        )
+        print(f"scan {key}: fit {scan.dice:.3f}, held {figures[f'scan {key}']:.3f}, windows {score_control(fit_ground)[1]:.3f} {scan_crfs}")
         print(json.dumps(settings_to_facts(chosen.settings, scan.settings, model.window)), flush=True)
     print(json.dumps({"name": "tune_defaults", "machine": f"{os.cpu_count()} cores", "figures": figures}))
 

@@ -99,7 +99,7 @@ def cut_chips(
         OutputError: out exists or cannot be written.
     """
     heard: Progress = progress or Silent()
-    with fresh_dir(out, overwrite=overwrite) as folder:
+    with fresh_dir(out, overwrite=overwrite, replaces="chips.json") as folder:
         stretch = fit_stretch(ground.source)
         cutter = _Cutter(ground, config, StretchedImage(ground.source, stretch))
         sites = [i for i, place in enumerate(cutter.sites) if _seen(cutter.flags(place), config.window)]

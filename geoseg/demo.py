@@ -38,7 +38,7 @@ def run_demo(out: Path, *, threads: int, overwrite: bool = False, progress: Prog
         OutputError: out exists (and overwrite is off) or cannot be written.
     """
     heard: Progress = progress or Silent()
-    with as_file(files("geoseg") / "sample") as sample, fresh_dir(out, overwrite=overwrite) as folder:
+    with as_file(files("geoseg") / "sample") as sample, fresh_dir(out, overwrite=overwrite, replaces="metrics.json") as folder:
         metrics = _chain(sample, folder, threads, heard)
         write_json(folder / "metrics.json", metrics)
     return metrics

@@ -72,24 +72,29 @@ def _evidence(polygon: Any, windows: geopandas.GeoDataFrame, scan: Scan, scene: 
     best = near.iloc[np.lexsort((-near["score"].to_numpy(), -np.round(shared, 6)))[0]] if len(near) else None
     members = {name: float(best[name]) if best is not None else float("nan") for name in _members(scan)}
     scores = np.array(list(members.values()))
-    values = _activation(polygon, scan, scene)
+    mean, peak = _activation(polygon, scan, scene)
     return {
         "score": float(scores.mean()),
         "score_spread": float(scores.std()),
-        "activation_mean": float(values.mean()) if len(values) else float("nan"),
-        "activation_max": float(values.max()) if len(values) else float("nan"),
+        "activation_mean": mean,
+        "activation_max": peak,
         **members,
     }
 
 
-def _activation(polygon: Any, scan: Scan, scene: Scene) -> NDArray[np.float64]:
-    """Activation of the pixels of a polygon, 0..1."""
-    window = scene.grid.window_of_bounds(tuple(polygon.bounds))
-    if window is None:
-        return np.zeros(0)
-    values = scan.activation(window)
-    inside = rasterise([polygon], scene.grid, window) & (values != NODATA)
-    return np.asarray(values[inside] / (NODATA - 1.0))
+def _activation(polygon: Any, scan: Scan, scene: Scene) -> tuple[float, float]:
+    """Mean and maximum activation of the pixels of a polygon, 0..1; NaN without a pixel. Read block by block."""
+    whole = scene.grid.window_of_bounds(tuple(polygon.bounds))
+    total, count, peak = 0, 0, 0
+    for number in scan.plan.blocks_touching(whole) if whole else ():
+        block = scan.plan.blocks[number]
+        window = block.overlap(whole or block) or block
+        values = scan.activation(window)
+        inside = values[rasterise([polygon], scene.grid, window) & (values != NODATA)]
+        if len(inside):
+            total, count, peak = total + int(inside.sum(dtype=np.int64)), count + len(inside), max(peak, int(inside.max()))
+    steps = NODATA - 1.0
+    return (total / count / steps, peak / steps) if count else (float("nan"), float("nan"))
 
 
 def _windows(scan: Scan, scene: Scene) -> geopandas.GeoDataFrame:

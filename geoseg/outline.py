@@ -13,7 +13,6 @@ import geopandas
 import numpy as np
 import pandas
 import shapely
-import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -30,6 +29,7 @@ from segcore.evidence import Evidence
 from segcore.files import fresh_dir, write_json
 from segcore.progress import Progress, Silent
 from segcore.provenance import collect
+from segcore.threads import torch_threads
 from segcore.windows import Window
 
 TOLERANCE = 1.0
@@ -70,10 +70,10 @@ def outline_sites(
     heard: Progress = progress or Silent()
     model.require_bands(scene.source)
     settings = replace(model.outline, choice=model.choose(method, model.outline.choice))
-    with fresh_dir(out, overwrite=overwrite) as folder:
-        torch.set_num_threads(threads)
+    with fresh_dir(out, overwrite=overwrite, replaces="run.json") as folder:
         image = StretchedImage(scene.wanted, model.stretch_for(scene.wanted, scene.source.fingerprint))
-        outlines = draw_outlines(image, scene, points, model, settings, device=device, progress=heard)
+        with torch_threads(threads):
+            outlines = draw_outlines(image, scene, points, model, settings, device=device, progress=heard)
         _write(folder, outlines, scene, image, points, model, settings)
     heard.say(f"{len(outlines.found)} of {len(points)} points have an outline")
     return outlines

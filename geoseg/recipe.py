@@ -29,7 +29,8 @@ from geoseg.scene import RasterOptions, Scene, open_scene
 from geoseg.train import SiteTraining, train_sites
 from geoseg.vectors import Points, read_points, read_polygons
 from segcore.data.stretch import StretchedImage, fit_stretch
-from segcore.errors import ConfigError, InputError
+from segcore.device import choose_device
+from segcore.errors import InputError
 from segcore.files import require_free, write_json
 from segcore.progress import Progress, Silent
 from segcore.train.loop import TrainConfig
@@ -169,17 +170,6 @@ def _draw(path: Path, scene: Scene, found: GeoDataFrame, drawn: GeoDataFrame, un
     shapes = [layer.to_crs(scene.grid.crs.to_wkt()).geometry.to_numpy() for layer in (found, drawn)]
     under = () if unsure is None else unsure.geometry.to_numpy()
     confusion_overlay(path, grey, transform, *shapes, ignore=under, metres_per_unit=metres_per_unit(scene.grid.crs))
-
-
-def choose_device(name: str) -> str:
-    """cpu or cuda; auto takes a GPU where there is one.
-
-    Raises:
-        ConfigError: cuda is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device cuda needs a GPU that PyTorch sees; there is none. Use --device cpu.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 def _points(path: Path, scene: Scene, crs: str | None, progress: Progress, *, layer: str = "sites") -> Points:

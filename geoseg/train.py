@@ -25,6 +25,7 @@ from segcore.cam.evidence import MapChoice
 from segcore.cam.methods import CAMS
 from segcore.data.bands import as_input
 from segcore.data.variants import Augment, corner_shift
+from segcore.device import choose_device
 from segcore.errors import ConfigError, InputError
 from segcore.files import require_free, sha256
 from segcore.nets.classifier import build_classifier
@@ -35,7 +36,7 @@ from segcore.train.bundle import Bundle, save_bundle
 from segcore.train.loop import History, TrainConfig, fit
 
 _CALIBRATION_SITES = 200
-_BATCH = 64
+_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +95,10 @@ def train_sites(
     if outlines is not None:
         outlined_sites(chips, outlines)  # what is wrong with them is said before the training, not after it
     histories = _fit(networks, chips, folds, pools, training, loop, heard)
+    device = choose_device(loop.device)
+    networks = [network.to(device) for network in networks]
     calibrations = calibrate_maps(networks, chips, pools, maps, progress=heard)
-    tuned = tune(networks, calibrations, chips, outlines, progress=heard) if outlines else untuned(networks[0], chips.window)
+    tuned = tune(networks, calibrations, chips, outlines, device=device, progress=heard) if outlines else untuned(networks[0], chips.window)
     metrics = {
         "validation": [
             _summary(history, network, chips, folds, i) for i, (history, network) in enumerate(zip(histories, networks, strict=True))
@@ -172,7 +175,8 @@ def _site_maps(network: nn.Module, chips: ChipSet, pool: NDArray[np.int64], choi
     sites = sites[np.linspace(0, len(sites) - 1, min(len(sites), _CALIBRATION_SITES)).round().astype(int)]
     for start in range(0, len(sites), _BATCH):
         windows = np.stack([next(chips.crops(int(i))) for i in sites[start : start + _BATCH]])
-        yield CAMS[choice.method](network, as_input(windows), choice.layer, class_score(1))
+        images = as_input(windows).to(next(network.parameters()).device)
+        yield CAMS[choice.method](network, images, choice.layer, class_score(1))
 
 
 def _build(chips: ChipSet, training: SiteTraining) -> list[nn.Module]:

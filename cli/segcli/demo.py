@@ -23,11 +23,12 @@ def command(console: Console, out: Path, threads: int | None, overwrite: bool) -
     from geoseg.demo import run_demo
 
     metrics = run_demo(out, threads=threads or torch.get_num_threads(), overwrite=overwrite, progress=console.progress)
-    outlines, scan = metrics["outlines"], metrics["scan"]
+    windows, outlines, scan = metrics["classifier"], metrics["outlines"], metrics["scan"]
+    median, control = outlines["point_median_dice"], outlines["disc_median_dice"]
     console.result(
         f"judged on {metrics['judged_on']}:",
-        f"  windows   AUC {metrics['classifier']['auc']:.2f}, among rough ground {metrics['classifier']['auc_rough']:.2f}",
-        f"  outlines  median Dice {outlines['point_median_dice']:.2f} of {outlines['points']} points; discs {outlines['disc_median_dice']:.2f}",
+        f"  windows   AUC {windows['auc']:.2f}, among rough ground {windows['auc_rough']:.2f}",
+        f"  outlines  median Dice {median:.2f} of {outlines['points']} points; discs of one size {control:.2f}",
         f"  scan      Dice {scan['dice']:.2f}; windows alone {scan['score_dice']:.2f}; object F1 {scan['object_f1']:.2f}",
         "look at:",
         *(f"  {out / name}" for name in ("preview.png", "OUT/outlines.gpkg", "RUN/sites.gpkg", "metrics.json")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from segcore.windows import Window, block_grid
 GREY = 128
 """What stands in for nodata: the middle of the stretched range, which a network sees as zero."""
 _SAMPLE_BLOCK = 512
+_PERCENTILES = (2, 98)
 _SAMPLE_PIXELS = 8_000_000
 
 
@@ -46,10 +46,10 @@ class Stretch:
         return np.where(valid, np.rint(np.where(valid, scaled, 0)), GREY).astype(np.uint8)
 
 
-def fit_stretch(source: ImageSource, blocks: Sequence[Window] | None = None, percentiles: tuple[float, float] = (2, 98)) -> Stretch:
-    """Percentiles of the valid pixels of a source, per band.
+def fit_stretch(source: ImageSource) -> Stretch:
+    """2nd and 98th percentile of the valid pixels of a source, per band.
 
-    About 8 million valid pixels are read from blocks spread evenly over the image (or from the blocks given), so memory
+    About 8 million valid pixels are read from blocks spread evenly over the image, so memory
     is bounded and the answer is the same every time. Where both percentiles of a band are one value, that value becomes 0.
 
     Raises:
@@ -57,7 +57,7 @@ def fit_stretch(source: ImageSource, blocks: Sequence[Window] | None = None, per
     """
     samples: list[NDArray[Any]] = []
     count = 0
-    for window in _spread(block_grid(source.shape[1:], _SAMPLE_BLOCK) if blocks is None else list(blocks)):
+    for window in _spread(block_grid(source.shape[1:], _SAMPLE_BLOCK)):
         valid = source.mask(window)
         if not valid.any():
             continue
@@ -68,7 +68,7 @@ def fit_stretch(source: ImageSource, blocks: Sequence[Window] | None = None, per
     if count == 0:
         raise InputError(f"a scene needs valid pixels; every pixel of {source.name} is nodata. Check --nodata and --area.")
     bands = (np.concatenate([part[band] for part in samples]) for band in range(source.shape[0]))
-    low, high = np.array([np.percentile(values.astype(np.float64), percentiles) for values in bands]).T
+    low, high = np.array([np.percentile(values.astype(np.float64), _PERCENTILES) for values in bands]).T
     return Stretch(tuple(map(float, low)), tuple(float(h) for h in np.maximum(high, low + 1e-6 * np.maximum(1, np.abs(low)))))
 
 

@@ -20,6 +20,7 @@ from segcore.pipeline.runner import Runner
 from segcore.pipeline.store import NODATA, BlockResult, Store, UnitResult
 from segcore.progress import Progress
 from segcore.stitch import Stitcher
+from segcore.threads import torch_threads
 from segcore.windows import Window
 
 _STEPS = NODATA - 1
@@ -58,7 +59,10 @@ class Scan:
             RunError: the evidence answers NaN, or a stored result is damaged.
             OutputError: the folder is closed or the disk is full.
         """
-        torch.set_num_threads(self.plan.threads)
+        with torch_threads(self.plan.threads):
+            self._run_stages(runner, progress)
+
+    def _run_stages(self, runner: Runner, progress: Progress) -> None:
         stages: tuple[tuple[str, Store[UnitResult] | Store[BlockResult], Callable[[int], None], range], ...] = (
             ("windows", self.units, self.explain, self.plan.units),
             ("blocks", self.blocks, self.refine, range(len(self.plan.blocks))),

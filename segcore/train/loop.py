@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from segcore._compat import import_fabric
+from segcore.device import choose_device
 from segcore.errors import ConfigError, RunError
 from segcore.progress import Progress, Silent
 
@@ -45,10 +46,9 @@ class TrainConfig:
             raise ConfigError(f"epochs and patience are at least 1, got {self.epochs} and {self.patience}.")
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"the learning rate is positive and finite, got {self.learning_rate:g}.")
-        if self.precision not in _PRECISIONS or self.device not in ("auto", "cpu", "cuda"):
-            raise ConfigError(f"precision is 32 or bf16, device auto, cpu or cuda; got {self.precision} and {self.device}.")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("device cuda needs a GPU that PyTorch sees; there is none. Use --device cpu.")
+        if self.precision not in _PRECISIONS:
+            raise ConfigError(f"precision is 32 or bf16, got {self.precision}.")
+        choose_device(self.device)
 
 
 @dataclass(slots=True)

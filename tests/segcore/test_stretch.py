@@ -22,7 +22,6 @@ class Counting(MemoryImage):
 def test_percentiles_by_hand():
     image = MemoryImage(np.arange(101, dtype=np.uint16).reshape(1, 1, 101) * 10)
     assert fit_stretch(image) == Stretch((20.0,), (980.0,))
-    assert fit_stretch(image, percentiles=(0, 50)) == Stretch((0.0,), (500.0,))
 
 
 def test_each_band_and_only_valid_pixels_count():
@@ -77,11 +76,6 @@ def test_blocks_without_data_are_not_read():
     image = Counting(np.full((1100, 1100), 7, dtype=np.uint8), valid)
     assert fit_stretch(image).low == (7.0,)
     assert image.seen == 512 * 512
-
-
-def test_only_the_blocks_given_count():
-    image = MemoryImage(np.arange(100, dtype=np.uint8).reshape(10, 10))
-    assert fit_stretch(image, [Window(0, 0, 1, 10)], percentiles=(0, 100)) == Stretch((0.0,), (9.0,))
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-3, 255.0, -1e6, 1e9])
