@@ -16,11 +16,11 @@ import os
 import platform
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import geopandas
+from commands import run_commands
 from torch import Tensor
 
 from geoseg.area import read_area
@@ -90,9 +90,7 @@ def main() -> None:
 
 def _run(data: Path, raster: Path, out: Path, left: str, right: str, budget: str) -> None:
     """The four commands, with the time and peak memory of each in cost.json."""
-    points, experts, ignore = (
-        str(data / name) for name in ("site_points_32638.gpkg", "site_polygons_expertA_32638.gpkg", "ignore_32638.gpkg")
-    )
+    points, experts, ignore = (str(data / f"{name}_32638.gpkg") for name in ("site_points", "site_polygons_expertA", "ignore"))
     chips, model = str(out / "CHIPS"), str(out / "MODEL")
     commands = {
         "chips": ["chips", str(raster), points, "-o", chips, "--window", str(WINDOW), "--area", left, "--ignore", ignore],
@@ -100,16 +98,7 @@ def _run(data: Path, raster: Path, out: Path, left: str, right: str, budget: str
         "outline": ["outline", str(raster), points, model, "-o", str(out / "OUT"), "--area", right],
         "scan": ["scan", str(raster), model, "-o", str(out / "RUN"), "--area", right],
     }
-    cost = {}
-    for name, words in commands.items():
-        start = time.monotonic()
-        pid = os.posix_spawnp("geoseg", ["geoseg", *words, "--overwrite"], os.environ)
-        _, status, usage = os.wait4(pid, 0)
-        if status:
-            sys.exit(f"geoseg {name} failed")
-        cost[f"seconds_{name}"] = round(time.monotonic() - start, 1)
-        cost[f"peak_gb_{name}"] = round(usage.ru_maxrss / 2**20, 2)
-    (out / "cost.json").write_text(json.dumps(cost))
+    (out / "cost.json").write_text(json.dumps(run_commands(commands)))
 
 
 def _score(data: Path, scene: Scene, out: Path, right: str) -> dict[str, float | int | None]:

@@ -236,8 +236,17 @@ def _facts(
         "stretch": asdict(stretch),
         "stretch_mode": config.stretch,
         "seed": config.seed,
+        "ground_pixels": _ground_pixels(ground.source),
         "points": [{"id": i, "label": label, "row": row, "col": col} for i, label, (row, col) in zip(ids, labels, places, strict=True)],
     }
+
+
+def _ground_pixels(source: ImageSource) -> int:
+    """About how many valid pixels there are, from 32 x 32 places spread over the image."""
+    _, height, width = source.shape
+    rows, cols = (((np.arange(32) + 0.5) * length / 32).astype(int) for length in (height, width))
+    seen = sum(bool(source.mask(Window(int(row), int(col), 1, 1))[0, 0]) for row in rows for col in cols)
+    return max(1, round(height * width * seen / 1024))
 
 
 def _layers(facts: dict[str, Any], grid: GeoGrid) -> dict[str, geopandas.GeoDataFrame]:

@@ -17,7 +17,7 @@ from geoseg.chipset import ChipSet, open_chips, training_batches
 from geoseg.defaults import candidate_maps
 from geoseg.folds import FOLDS, apart, make_folds
 from geoseg.model import settings_to_facts
-from geoseg.tune import tune, untuned
+from geoseg.tune import Explainers, tune, untuned
 from geoseg.tuning_sites import outlined_sites
 from segcore.cam.calibrate import Calibration, calibrate
 from segcore.cam.capture import class_score
@@ -98,7 +98,8 @@ def train_sites(
     device = choose_device(loop.device)
     networks = [network.to(device) for network in networks]
     calibrations = calibrate_maps(networks, chips, pools, maps, progress=heard)
-    tuned = tune(networks, calibrations, chips, outlines, device=device, progress=heard) if outlines else untuned(networks[0], chips.window)
+    explainers = Explainers(networks=networks, calibrations=calibrations, folds=folds, device=device)
+    tuned = tune(explainers, chips, outlines, progress=heard) if outlines else untuned(networks[0], chips.window)
     metrics = {
         "validation": [
             _summary(history, network, chips, folds, i) for i, (history, network) in enumerate(zip(histories, networks, strict=True))

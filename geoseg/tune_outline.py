@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -31,6 +31,10 @@ CRFS = (
 """Candidates beside none, lengths in windows."""
 
 
+Explain = Callable[[int], Evidence]
+"""Number of a chip -> what it is explained with: networks that did not learn from it, where there are any."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One outlined site as the windows see it."""
@@ -51,9 +55,9 @@ class Chosen:
     """Median over the sites of the choosing half."""
 
 
-def examples(chips: ChipSet, sites: OutlinedSites, half: Sequence[OutlinedSite], evidence: Evidence, shift: int) -> list[Example]:
+def examples(chips: ChipSet, sites: OutlinedSites, half: Sequence[OutlinedSite], explain: Explain, shift: int) -> list[Example]:
     """Look at each site once."""
-    return [_example(chips, sites, site, evidence, shift) for site in half]
+    return [_example(chips, sites, site, explain(site.index), shift) for site in half]
 
 
 def choose_outline(seen: Sequence[Example], start: OutlineSettings, window: int) -> Chosen:

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from geoseg.chipset import FLAG_IGNORE, FLAG_SITE, FLAG_VALID, ChipSet
 from geoseg.scanning import ScanSettings
-from geoseg.tune_outline import CRFS
+from geoseg.tune_outline import CRFS, Explain
 from geoseg.tuning_sites import ChipReader, OutlinedSite, OutlinedSites, truth_pixels
 from segcore.evidence import Evidence
 from segcore.metrics.pixels import Counts, count, dice
@@ -27,6 +27,7 @@ from segcore.windows import GridConfig, Window, window_grid
 GATES, SMOOTHS = (0.3, 0.5, 0.7, 0.85, 0.95), (0.03, 0.055, 0.08)
 THRESHOLDS = tuple(round(0.04 * step, 2) for step in range(1, 24))
 """Candidates; smoothings in windows."""
+_LEAST = 3
 MARGIN = 0.25
 """Rim of a chip that is not judged, in windows: fewer windows cover it than in a scan."""
 
@@ -59,23 +60,34 @@ class ChosenScan:
     dice: float
 
 
-def grounds(chips: ChipSet, sites: OutlinedSites, half: Sequence[OutlinedSite], evidence: Evidence) -> list[Ground]:
+def grounds(
+    chips: ChipSet, sites: OutlinedSites, half: Sequence[OutlinedSite], explain: Explain, *, fresh: NDArray[np.bool_] | None = None
+) -> list[Ground]:
     """Chips of outlined sites, and as many of empty ground, weighted to what the scene holds of each.
 
     Around known sites without an outline nothing is judged, nor around and in outlines of the other half.
+    fresh (N,): the chips to use, where a half has three such sites and negatives: networks are surer of what they learnt.
     """
-    empty = np.flatnonzero(chips.labels == 0)
-    half_of = empty[0 if half is sites.fit else 1 :: 2]
-    empty = half_of[np.linspace(0, len(half_of) - 1, min(len(half_of), len(half))).round().astype(int)]
-    known = int(chips.labels.sum())
-    edge = int(chips.facts["chip"])
-    cells = chips.facts["shape"][1] * chips.facts["shape"][2] / edge**2
-    near, far = known / len(half), max(1.0, cells - known) / max(len(empty), 1)
+    use = np.ones(len(chips.labels), dtype=bool) if fresh is None else fresh
+    empty = np.flatnonzero(chips.labels == 0)[0 if half is sites.fit else 1 :: 2]
+    own = [site for site in half if use[site.index]]
+    if min(len(own), int(use[empty].sum())) < _LEAST:
+        own, use = list(half), np.ones_like(use)
+    empty = empty[use[empty]]
+    empty = empty[np.linspace(0, len(empty) - 1, min(len(empty), len(own))).round().astype(int)]
+    near, far = _cells(chips)
     others = sites.held if half is sites.fit else sites.fit
     return [
-        *(_ground(chips, sites, others, site.index, evidence, near) for site in half),
-        *(_ground(chips, sites, others, int(index), evidence, far) for index in empty),
+        *(_ground(chips, sites, others, site.index, explain(site.index), near / len(own)) for site in own),
+        *(_ground(chips, sites, others, int(index), explain(int(index)), far / max(len(empty), 1)) for index in empty),
     ]
+
+
+def _cells(chips: ChipSet) -> tuple[float, float]:
+    """How many chips' worth of ground lies near a site, and how many do not, if sites lay at random (Poisson)."""
+    cells = chips.facts["ground_pixels"] / int(chips.facts["chip"]) ** 2
+    far = float(cells * np.exp(-chips.labels.sum() / cells))
+    return cells - far, far
 
 
 def choose_scan(seen: Sequence[Ground], start: ScanSettings, window: int) -> ChosenScan:
@@ -116,6 +128,11 @@ def score_control(seen: Sequence[Ground]) -> tuple[float, float]:
     counts = zip(*(_counts_at(values, ground) for values, ground in zip(blended, seen, strict=True)), strict=True)
     scores = {threshold: _dice(own, seen) for threshold, own in zip(THRESHOLDS, counts, strict=True)}
     return max(scores.items(), key=lambda item: item[1])
+
+
+def score_dice(seen: Sequence[Ground], threshold: float) -> float:
+    """Weighted raster Dice of the windows' own scores, cut at a threshold chosen elsewhere."""
+    return _dice([_counts(blend_scores(ground) >= threshold, ground) for ground in seen], seen)
 
 
 def blend(ground: Ground, gate: float) -> NDArray[np.float32]:

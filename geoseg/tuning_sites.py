@@ -70,8 +70,10 @@ class OutlinedSites:
     held: Sequence[OutlinedSite]
 
 
-def outlined_sites(chips: ChipSet, outlines: Path, *, most: int = MOST) -> OutlinedSites:
+def outlined_sites(chips: ChipSet, outlines: Path, *, fresh: NDArray[np.bool_] | None = None, most: int = MOST) -> OutlinedSites:
     """Match expert polygons to training sites by place; at most `most`, spread evenly, every other one held back.
+
+    fresh (N,): chips that some network did not learn from; their sites are taken first.
 
     A polygon around several points counts once, with the first, so that it is not in both halves.
 
@@ -89,7 +91,7 @@ def outlined_sites(chips: ChipSet, outlines: Path, *, most: int = MOST) -> Outli
             f"tuning needs outlines of at least {LEAST} training sites, 10 to 50 are good; {outlines.name} has {len(matched)}. "
             "Draw more, or leave --outlines out."
         )
-    matched = matched[np.linspace(0, len(matched) - 1, min(most, len(matched))).round().astype(int)]
+    matched = _chosen(matched, np.zeros(len(chips.labels), dtype=bool) if fresh is None else fresh, sites, most)
     places = [(int(r), int(c)) for r, c in chips.places[sites]]
     near = cKDTree(chips.places[sites]).query_ball_point(chips.places[sites[matched]], 2 * chips.window, p=np.inf)
     found = [
@@ -97,6 +99,17 @@ def outlined_sites(chips: ChipSet, outlines: Path, *, most: int = MOST) -> Outli
         for i, own in zip(matched, near, strict=True)
     ]
     return OutlinedSites(grid=grid, polygons=list(polygons), known=chips.places[sites], drawn=expert >= 0, fit=found[::2], held=found[1::2])
+
+
+def _chosen(matched: NDArray[np.intp], fresh: NDArray[np.bool_], sites: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most `most` of the matched sites: fresh ones, then others, each evenly spread over the file."""
+    first, then = matched[fresh[sites[matched]]], matched[~fresh[sites[matched]]]
+    first = _spread(first, min(most, len(first)))
+    return np.concatenate([first, _spread(then, min(most - len(first), len(then)))])
+
+
+def _spread(items: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    return np.asarray(items[np.linspace(0, len(items) - 1, count).round().astype(int)])
 
 
 def chip_grid(chips: ChipSet) -> GeoGrid:
