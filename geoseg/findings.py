@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geoseg.attributes import attributes
+from geoseg.nodata import nodata_distance
 from geoseg.polygonize import Region, at_least, polygon_id, polygonize, simplify
 from geoseg.scene import Scene
 from geoseg.vectors import rasterise
@@ -58,7 +59,7 @@ def _sites(regions: Sequence[Region], windows: geopandas.GeoDataFrame, scan: Sca
     ids = [polygon_id(scene.source.name, region.row, region.col) for region in regions]
     evidence = pandas.DataFrame(
         [_evidence(polygon, windows, scan, scene) for polygon in polygons],
-        columns=["score", "score_spread", "activation_mean", "activation_max", *_members(scan)],
+        columns=["score", "score_spread", "activation_mean", "activation_max", "nodata_m", *_members(scan)],
     )
     crs = scene.grid.crs.to_wkt()
     data = pandas.concat([pandas.DataFrame({"id": ids}, dtype=object), evidence, attributes(polygons, crs)], axis=1)
@@ -78,6 +79,7 @@ def _evidence(polygon: Any, windows: geopandas.GeoDataFrame, scan: Scan, scene: 
         "score_spread": float(scores.std()),
         "activation_mean": mean,
         "activation_max": peak,
+        "nodata_m": nodata_distance(polygon, scene.source, scene.grid, scan.plan.grid.window),
         **members,
     }
 

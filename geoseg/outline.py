@@ -21,6 +21,7 @@ from geoseg.export import write_geojson, write_layers
 from geoseg.figures import preview
 from geoseg.known import OutlineSettings, Place, Sight, look, outline
 from geoseg.model import SiteModel
+from geoseg.nodata import nodata_distance
 from geoseg.polygonize import Region, polygonize, simplify
 from geoseg.scene import Scene
 from geoseg.vectors import Points
@@ -126,7 +127,8 @@ def _draw(
     if not regions:
         return "the activation lies on nodata"
     region = max(regions, key=lambda own: own.polygon.area)
-    return region, _evidence(sight, mask)
+    edge = nodata_distance(region.polygon, scene.source, scene.grid, window)
+    return region, {**_evidence(sight, mask), "nodata_m": edge}
 
 
 def _evidence(sight: Sight, mask: NDArray[np.bool_]) -> dict[str, Any]:
@@ -143,7 +145,7 @@ def _evidence(sight: Sight, mask: NDArray[np.bool_]) -> dict[str, Any]:
 def _found(
     rows: Sequence[Mapping[str, Any]], polygons: Sequence[Any], scene: Scene, model: SiteModel, settings: OutlineSettings
 ) -> geopandas.GeoDataFrame:
-    columns = ["point_id", "fold", "settings", "score", "score_spread", "activation_mean", "activation_max"]
+    columns = ["point_id", "fold", "settings", "score", "score_spread", "activation_mean", "activation_max", "nodata_m"]
     members = [f"score_{member + 1}" for member in range(len(model.networks))]
     folds = _folds([row["place"] for row in rows], scene, model)
     data = pandas.DataFrame(

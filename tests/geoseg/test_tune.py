@@ -12,7 +12,7 @@ from geoseg.chips import ChipConfig, Ground, cut_chips
 from geoseg.chipset import open_chips
 from geoseg.defaults import candidate_maps, default_outline, default_scan
 from geoseg.grid import GeoGrid
-from geoseg.tune import tune, untuned
+from geoseg.tune import Explainers, tune, untuned
 from geoseg.vectors import Points
 from segcore.cam.calibrate import Calibration
 from segcore.files import sha256
@@ -82,22 +82,27 @@ def lying(tells, tmp_path_factory):
     return SimpleNamespace(chips=open_chips(folder / "C"), experts=folder / "experts.gpkg")
 
 
+def explainers(lying, networks, calibrations):
+    folds = np.zeros(len(lying.chips.labels), dtype=np.int64)
+    return Explainers(networks=networks, calibrations=calibrations, folds=folds, device="cpu")
+
+
 @pytest.fixture(scope="module")
 def tuned(network, lying):
     """What was chosen, what was said, and the sites that each half looked at."""
     looked = {"fit": set(), "held": set()}
     examples = module.examples
 
-    def spy(chips, sites, half, evidence, shift):
+    def spy(chips, sites, half, explain, shift):
         looked["fit" if half is sites.fit else "held"] |= {site.index for site in half}
-        return examples(chips, sites, half, evidence, shift)
+        return examples(chips, sites, half, explain, shift)
 
     calibrations = {str(choice): [Calibration(scale=1.0)] for choice in candidate_maps(network)}
     heard = Heard()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CamEvidence", OneGoodMap)
         patch.setattr(module, "examples", spy)
-        found = tune([network], calibrations, lying.chips, lying.experts, progress=heard)
+        found = tune(explainers(lying, [network], calibrations), lying.chips, lying.experts, progress=heard)
     return found, heard, looked
 
 
@@ -107,7 +112,7 @@ def test_the_map_of_the_outlines_is_chosen_and_beats_discs(tuned, lying):
     held = found.report["outline"]["held"]
     assert held["dice"] > 0.85
     assert held["dice"] > held["disc"] + 0.1
-    assert found.report["sites"] == {"fit": 12, "held": 12}
+    assert found.report["sites"] == {"fit": 12, "held": 12, "fresh": 24}
     assert found.report["scan"]["held"]["dice"] > 0.7
     assert found.tuned_on == sha256(lying.experts)
     assert heard.lines[-1].startswith(f"outlines: {BEST}, median Dice {held['dice']:.2f}")
@@ -132,7 +137,7 @@ def test_maps_that_are_not_calibrated_are_not_tried(lying, network, monkeypatch)
     monkeypatch.setattr(module, "CamEvidence", OneGoodMap)
     monkeypatch.setattr(module, "choose_crf", lambda seen, chosen, window: (chosen, []))
     monkeypatch.setattr(module, "choose_scan_crf", lambda seen, chosen, window: (chosen, []))
-    found = tune([network], {BEST: [Calibration(scale=1.0)]}, lying.chips, lying.experts, progress=Silent())
+    found = tune(explainers(lying, [network], {BEST: [Calibration(scale=1.0)]}), lying.chips, lying.experts, progress=Silent())
     assert [own["map"] for own in found.report["outline"]["maps"]] == [BEST]
 
 
@@ -142,3 +147,21 @@ def test_without_outlines_the_defaults_hold(network):
     assert found.report == {}
     assert found.outline == default_outline(network, 64)
     assert found.scan == default_scan(network, 64)
+
+
+def test_a_chip_is_explained_by_networks_that_did_not_learn_from_it(network):
+    networks = [build_classifier("test_resnet", bands=1) for _ in range(3)]
+    calibrations = {BEST: [Calibration(scale=float(scale)) for scale in (1, 2, 3)]}
+    own = Explainers(networks=networks, calibrations=calibrations, folds=np.array([0, 2, 4]), device="cpu")
+    assert own.fresh.tolist() == [True, True, False]
+    (choice,) = own.choices
+    explain = own.of(choice)
+    assert [explain(chip).networks for chip in range(3)] == [networks[:1], networks[2:], networks]
+    assert [c.scale for c in explain(1).calibrations] == [3.0]
+
+
+def test_a_sixth_network_holds_the_first_fold_back_too():
+    networks = [build_classifier("test_resnet", bands=1) for _ in range(6)]
+    calibrations = {BEST: [Calibration(scale=1.0)] * 6}
+    own = Explainers(networks=networks, calibrations=calibrations, folds=np.array([0]), device="cpu")
+    assert own.of(own.choices[0])(0).networks == [networks[0], networks[5]]

@@ -23,16 +23,19 @@ def sites(tells, chips):
 
 @pytest.fixture
 def seen(chips, sites, bright):
-    return grounds(chips, sites, sites.fit, bright)
+    return grounds(chips, sites, sites.fit, lambda _: bright)
 
 
 def test_outlined_sites_and_as_many_empty_chips(chips, sites, seen, bright):
     assert len(seen) == 16
     assert len({ground.weight for ground in seen[:8]}) == 1
-    assert seen[0].weight == 48 / 8
+    cells = chips.facts["ground_pixels"] / chips.facts["chip"] ** 2
+    far = cells * np.exp(-48 / cells)
+    assert sum(ground.weight for ground in seen[:8]) == pytest.approx(cells - far)
+    assert sum(ground.weight for ground in seen[8:]) == pytest.approx(far)
     assert all(ground.truth.any() for ground in seen[:8])
     empty = [ground.window for ground in seen[8:]]
-    held = [ground.window for ground in grounds(chips, sites, sites.held, bright)[8:]]
+    held = [ground.window for ground in grounds(chips, sites, sites.held, lambda _: bright)[8:]]
     assert not set(empty) & set(held)
 
 
@@ -101,3 +104,16 @@ def test_flags_around_bare_sites_stay_unjudged(chips, sites, seen):
     for ground, site in zip(seen, sites.fit, strict=False):
         flags = np.asarray(chips.flags[site.index]) & FLAG_SITE > 0
         assert ground.judged[8:-8, 8:-8][~flags[8:-8, 8:-8]].mean() > 0.9
+
+
+def test_only_fresh_chips_are_used_where_there_are_enough(chips, sites, bright):
+    fresh = np.zeros(len(chips.labels), dtype=bool)
+    few = [site.index for site in sites.fit[:3]]
+    fresh[few] = True
+    fresh[np.flatnonzero(chips.labels == 0)[:10]] = True
+    used = [ground.window for ground in grounds(chips, sites, sites.fit, lambda _: bright, fresh=fresh)]
+    assert len(used) == 6
+    places = {(window.row + window.height // 2, window.col + window.width // 2) for window in used[:3]}
+    assert places == {tuple(chips.places[index]) for index in few}
+    fresh[few[0]] = False
+    assert len(grounds(chips, sites, sites.fit, lambda _: bright, fresh=fresh)) == 16

@@ -87,3 +87,12 @@ def test_truth_lies_where_the_discs_are(tells, chips):
     drawn = truth_pixels(sites, [sites.fit[1].polygon], window)
     assert not (tells.truth[window.slices] & ~drawn).any()
     assert drawn.sum() == pytest.approx(np.pi * 8.5**2, rel=0.05)
+
+
+def test_fresh_sites_are_taken_first(tells, chips):
+    fresh = np.zeros(len(chips.labels), dtype=bool)
+    fresh[[9, 15, 30, 45]] = True
+    sites = outlined_sites(chips, tells.experts, fresh=fresh, most=8)
+    assert [site.index for site in sites.fit[:2]] == [9, 30]
+    assert [site.index for site in sites.held[:2]] == [15, 45]
+    assert len({site.index for site in (*sites.fit, *sites.held)}) == 8
