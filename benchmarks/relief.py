@@ -16,7 +16,7 @@ import os
 import platform
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas
@@ -27,11 +27,13 @@ from geoseg.area import read_area
 from geoseg.chipset import open_chips
 from geoseg.evaluate import evaluate
 from geoseg.findings import Findings, find_sites
+from geoseg.folds import make_folds
 from geoseg.model import SiteModel, load_model
 from geoseg.outline import Outlines
 from geoseg.scan import ScanOptions
 from geoseg.scene import RasterOptions, Scene, open_scene
 from geoseg.scorecard import Truth, best_disc_radius, classifier_scores, outline_scores, scan_scores
+from geoseg.tune import Explainers
 from geoseg.tune_scan import choose_scan, grounds
 from geoseg.tuning_sites import outlined_sites
 from geoseg.vectors import read_points, read_polygons
@@ -51,12 +53,29 @@ SETTINGS = {
 }
 
 
-class MinMaxEvidence(CamEvidence):
-    """The control: each window's map stretched to 0..1 on its own, as public code does."""
+@dataclass(frozen=True)
+class MinMaxEvidence:
+    """The control: the map of each window stretched to 0..1 on its own, as public code does."""
+
+    own: CamEvidence
+
+    @property
+    def members(self) -> int:
+        """As the evidence it wraps."""
+        return self.own.members
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """As the evidence it wraps."""
+        return self.own.channels
+
+    def screen(self, windows: Tensor) -> Tensor:
+        """As the evidence it wraps."""
+        return self.own.screen(windows)
 
     def maps(self, windows: Tensor) -> Tensor:
         """(B, 1, H, W): minimum 0, maximum 1 in every window."""
-        maps = super().maps(windows)
+        maps = self.own.maps(windows)
         low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
         return (maps - low) / (high - low).clamp(min=1e-12)
 
@@ -83,7 +102,7 @@ def main() -> None:
         print(f"{key:32} {value}")
     print(
         json.dumps(
-            {"name": "relief", "machine": f"{os.cpu_count()} cores, {platform.processor()}", "budget": options.budget, "figures": figures}
+            {"name": "relief", "machine": f"{os.cpu_count()} cores, {platform.machine()}", "budget": options.budget, "figures": figures}
         )
     )
 
@@ -129,10 +148,15 @@ def _score(data: Path, scene: Scene, out: Path, right: str) -> dict[str, float |
 def _minmax_dice(data: Path, scene: Scene, image: StretchedImage, model: SiteModel, out: Path, truth: Truth) -> float | int | None:
     """Raster Dice of the same scan with maps stretched window by window, its settings chosen in the same way."""
     choice = model.scan.choice
-    evidence = MinMaxEvidence(model.networks, choice, model.calibrations[str(choice)])
+    evidence = MinMaxEvidence(model.evidence(choice, device="cpu"))
     chips = open_chips(out / "CHIPS")
-    sites = outlined_sites(chips, data / "site_polygons_expertA_32638.gpkg")
-    settings = choose_scan(grounds(chips, sites, sites.fit, evidence), replace(model.scan), model.window).settings
+    split = model.facts["split"]
+    folds = make_folds(chips.places, chips.labels, split=split["kind"], window=model.window, seed=split["seed"])
+    explainers = Explainers(networks=model.networks, calibrations=model.calibrations, folds=folds, device="cpu")
+    explain = explainers.of(choice)
+    sites = outlined_sites(chips, data / "site_polygons_expertA_32638.gpkg", fresh=explainers.fresh)
+    seen = grounds(chips, sites, sites.fit, lambda chip: MinMaxEvidence(explain(chip)), fresh=explainers.fresh)
+    settings = choose_scan(seen, replace(model.scan, refining=replace(model.scan.refining, crf=None)), model.window).settings
     plan = Plan(
         shape=scene.source.shape,
         region=truth.area.window,

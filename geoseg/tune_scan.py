@@ -25,7 +25,7 @@ from segcore.stitch import Stitcher
 from segcore.windows import GridConfig, Window, window_grid
 
 GATES, SMOOTHS = (0.3, 0.5, 0.7, 0.85, 0.95), (0.03, 0.055, 0.08)
-THRESHOLDS = tuple(round(0.04 * step, 2) for step in range(1, 24))
+THRESHOLDS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, *(round(0.05 * step, 2) for step in range(2, 20)))
 """Candidates; smoothings in windows."""
 _LEAST = 3
 MARGIN = 0.25

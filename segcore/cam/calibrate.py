@@ -27,10 +27,10 @@ class Calibration:
 
     scale: float
     """A high quantile of the unscaled map over training images that hold the class; in the map's own unit."""
-    gain: float = 10.0
-    """Steepness of the logistic, per scale."""
-    midpoint: float = 0.5
-    """Where the logistic is at 1/2, in scales."""
+    gain: float = 2.0
+    """Steepness of the logistic, per scale; with the midpoint at 0 a gain of 2 makes it tanh(map / scale)."""
+    midpoint: float = 0.0
+    """Where the logistic is at 1/2, in scales. A steep logistic around 1/2 would hide the faint rims of outlines."""
 
     def __post_init__(self) -> None:
         if not (0 < self.scale < math.inf and 0 < self.gain < math.inf and 0 <= self.midpoint < math.inf):
@@ -40,8 +40,7 @@ class Calibration:
         """Unscaled maps >= 0 of any shape -> the same shape in 0..1, rising with the map, exactly 0 where the map is 0.
 
         p = logistic(gain (map / scale - midpoint)), then (p - p0) / (1 - p0) with p0 = p at map 0: ground that no
-        window explained counts as 0 when windows are blended, so ground with an empty map must count as 0 too. With
-        the default gain and midpoint p0 is 0.007.
+        window explained counts as 0 when windows are blended, so ground with an empty map must count as 0 too.
         """
         rest = 1 / (1 + math.exp(min(self.gain * self.midpoint, 700.0)))
         value = torch.sigmoid(self.gain * (maps.float() / self.scale - self.midpoint))
