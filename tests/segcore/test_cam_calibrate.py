@@ -74,10 +74,15 @@ def test_zero_stays_zero_and_order_is_kept(scale, gain, midpoint, seed):
     assert values.max() <= 1
 
 
+def test_the_default_is_the_hyperbolic_tangent():
+    maps = torch.linspace(0, 8, 100)
+    torch.testing.assert_close(Calibration(scale=2.0).apply(maps), torch.tanh(maps / 2), rtol=1e-5, atol=1e-6)
+
+
 def test_one_scale_keeps_an_empty_image_empty():
     site, empty = torch.tensor([[0.0, 5.0, 5.0]]), torch.tensor([[0.0, 0.01, 0.02]])
     values = calibrate([site]).apply(torch.stack([site, empty]))
-    assert values[0].max() > 0.98
+    assert values[0].max() == pytest.approx(math.tanh(1), rel=1e-3)
     assert values[1].max() < 0.01
 
 
