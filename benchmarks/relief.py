@@ -15,35 +15,22 @@ import json
 import os
 import platform
 import sys
-import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas
 from commands import run_commands
-from torch import Tensor
 
 from geoseg.area import read_area
-from geoseg.chipset import open_chips
-from geoseg.evaluate import evaluate
-from geoseg.findings import Findings, find_sites
-from geoseg.folds import make_folds
-from geoseg.model import SiteModel, load_model
+from geoseg.findings import Findings
+from geoseg.minmax import minmax_dice
+from geoseg.model import load_model
 from geoseg.outline import Outlines
-from geoseg.scan import ScanOptions
 from geoseg.scene import RasterOptions, Scene, open_scene
 from geoseg.scorecard import Truth, best_disc_radius, classifier_scores, outline_scores, scan_scores
-from geoseg.tune import Explainers
-from geoseg.tune_scan import choose_scan, grounds
-from geoseg.tuning_sites import outlined_sites
 from geoseg.vectors import read_points, read_polygons
-from segcore.cam.evidence import CamEvidence
 from segcore.data.stretch import StretchedImage
-from segcore.pipeline.plan import Plan
-from segcore.pipeline.runner import SerialRunner
-from segcore.pipeline.stages import Scan
 from segcore.progress import Silent
-from segcore.windows import GridConfig, Window
+from segcore.windows import Window
 
 BORDER, WINDOW = 5760, 128
 """First column that is judged, and the window, in pixels."""
@@ -51,33 +38,6 @@ SETTINGS = {
     "cpu": ["--arch", "resnet18", "--members", "2", "--budget", "small", "--epochs", "30", "--patience", "30"],
     "smoke": ["--arch", "resnet18", "--members", "1", "--budget", "small", "--epochs", "2"],
 }
-
-
-@dataclass(frozen=True)
-class MinMaxEvidence:
-    """The control: the map of each window stretched to 0..1 on its own, as public code does."""
-
-    own: CamEvidence
-
-    @property
-    def members(self) -> int:
-        """As the evidence it wraps."""
-        return self.own.members
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """As the evidence it wraps."""
-        return self.own.channels
-
-    def screen(self, windows: Tensor) -> Tensor:
-        """As the evidence it wraps."""
-        return self.own.screen(windows)
-
-    def maps(self, windows: Tensor) -> Tensor:
-        """(B, 1, H, W): minimum 0, maximum 1 in every window."""
-        maps = self.own.maps(windows)
-        low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
-        return (maps - low) / (high - low).clamp(min=1e-12)
 
 
 def main() -> None:
@@ -124,7 +84,8 @@ def _score(data: Path, scene: Scene, out: Path, right: str) -> dict[str, float |
     model = load_model(out / "MODEL")
     area = read_area(right, scene.grid)
     known = read_points(data / "site_points_32638.gpkg", scene.grid)
-    experts, ignore = (read_polygons(data / f"{name}_32638.gpkg", scene.grid.crs) for name in ("site_polygons_expertA", "ignore"))
+    experts_file = data / "site_polygons_expertA_32638.gpkg"
+    experts, ignore = (read_polygons(path, scene.grid.crs) for path in (experts_file, data / "ignore_32638.gpkg"))
     trained, truth = (
         Truth(points=known.only(own.holds(known.xy)), experts=experts, ignore=ignore, area=own)
         for own in (read_area(_columns(scene, 0, BORDER), scene.grid), area)
@@ -141,37 +102,8 @@ def _score(data: Path, scene: Scene, out: Path, right: str) -> dict[str, float |
         "disc_radius_m": round(radius, 1),
         **outline_scores(outlines, truth, disc_radius=radius),
         **{f"scan_{key}": own for key, own in scan.items()},
-        "scan_minmax_dice": _minmax_dice(data, scene, image, model, out, truth),
+        "scan_minmax_dice": minmax_dice(scene, image, model, out / "CHIPS", experts_file, truth, threads=os.cpu_count() or 1),
     }
-
-
-def _minmax_dice(data: Path, scene: Scene, image: StretchedImage, model: SiteModel, out: Path, truth: Truth) -> float | int | None:
-    """Raster Dice of the same scan with maps stretched window by window, its settings chosen in the same way."""
-    choice = model.scan.choice
-    evidence = MinMaxEvidence(model.evidence(choice, device="cpu"))
-    chips = open_chips(out / "CHIPS")
-    split = model.facts["split"]
-    folds = make_folds(chips.places, chips.labels, split=split["kind"], window=model.window, seed=split["seed"])
-    explainers = Explainers(networks=model.networks, calibrations=model.calibrations, folds=folds, device="cpu")
-    explain = explainers.of(choice)
-    sites = outlined_sites(chips, data / "site_polygons_expertA_32638.gpkg", fresh=explainers.fresh)
-    seen = grounds(chips, sites, sites.fit, lambda chip: MinMaxEvidence(explain(chip)), fresh=explainers.fresh)
-    settings = choose_scan(seen, replace(model.scan, refining=replace(model.scan.refining, crf=None)), model.window).settings
-    plan = Plan(
-        shape=scene.source.shape,
-        region=truth.area.window,
-        grid=GridConfig(window=model.window, overlap=ScanOptions().overlap),
-        channels=evidence.channels,
-        gate=settings.gate,
-        refining=settings.refining,
-        threads=2,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        scan = Scan(plan, image, evidence, Path(folder))
-        scan.run(SerialRunner(), Silent())
-        judged = Scene(source=scene.source, area=truth.area)
-        found = find_sites(scan, judged)
-        return evaluate(found.sites, truth.experts, scene.grid, ignore=truth.ignore, area=truth.area.geometry).as_dict()["dice"]
 
 
 def _columns(scene: Scene, first: int, last: int) -> str:

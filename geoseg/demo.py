@@ -10,6 +10,7 @@ from geoseg import recipe
 from geoseg.area import read_area
 from geoseg.chips import ChipConfig
 from geoseg.figures import preview
+from geoseg.minmax import minmax_dice
 from geoseg.model import load_model
 from geoseg.scan import ScanOptions
 from geoseg.scene import RasterOptions, Scene, open_scene
@@ -19,6 +20,7 @@ from geoseg.vectors import read_points, read_polygons
 from segcore.data.stretch import StretchedImage
 from segcore.files import fresh_dir, write_json
 from segcore.progress import Progress, Silent
+from segcore.threads import torch_threads
 from segcore.train.loop import TrainConfig
 from segcore.windows import Window
 
@@ -45,6 +47,7 @@ def run_demo(out: Path, *, threads: int, overwrite: bool = False, progress: Prog
 
 
 def _chain(sample: Path, folder: Path, threads: int, progress: Progress) -> dict[str, Any]:
+    """The commands of the chain, one after the other."""
     raster, points, experts, ignore = (sample / name for name in ("scene.tif", "points.geojson", "outlines.geojson", "ignore.geojson"))
     scene = open_scene(raster, RasterOptions(), progress=progress)
     seen, unseen = (RasterOptions(area=_columns(scene, *columns)) for columns in ((0, UNSEEN_FROM), (UNSEEN_FROM, scene.grid.width)))
@@ -52,31 +55,28 @@ def _chain(sample: Path, folder: Path, threads: int, progress: Progress) -> dict
     recipe.train(folder / "CHIPS", folder / "MODEL", TRAINING, LOOP, outlines=experts, progress=progress)
     drawn = recipe.outline(raster, points, folder / "MODEL", folder / "OUT", threads=threads, progress=progress)
     found = recipe.scan(raster, folder / "MODEL", folder / "RUN", ScanOptions(threads=threads), options=unseen, progress=progress)
-    model = load_model(folder / "MODEL")
-    area = read_area(str(unseen.area), scene.grid)
     known = read_points(points, scene.grid)
     layers = [read_polygons(path, scene.grid.crs) for path in (experts, ignore)]
-    trained, truth = (
-        Truth(points=known.only(own.holds(known.xy)), experts=layers[0], ignore=layers[1], area=own)
-        for own in (read_area(str(seen.area), scene.grid), area)
+    trained, judged = (
+        Truth(points=known.only(area.holds(known.xy)), experts=layers[0], ignore=layers[1], area=area)
+        for area in (read_area(str(own.area), scene.grid) for own in (seen, unseen))
     )
+    model = load_model(folder / "MODEL")
     image = StretchedImage(scene.source, model.stretch_for(scene.source, scene.source.fingerprint))
-    tuning = model.facts["tuning"]
+    shapes = {"found": drawn.found.geometry.to_numpy(), "expert": layers[0].geometry.to_numpy()}
+    preview(image, scene.grid, scene.grid.extent, folder / "preview.png", **shapes)
+    progress.say("judging on ground that neither training nor tuning saw")
     radius = best_disc_radius(trained, model.window * model.pixel_size)
-    preview(
-        image,
-        scene.grid,
-        scene.grid.extent,
-        folder / "preview.png",
-        found=drawn.found.geometry.to_numpy(),
-        expert=layers[0].geometry.to_numpy(),
-    )
-    activation = str(folder / "RUN" / "activation.tif")
+    threshold = model.facts["tuning"]["scan"]["fit"]["score_threshold"]
+    scan = scan_scores(found, scene, str(folder / "RUN" / "activation.tif"), judged, score_threshold=threshold)
+    with torch_threads(threads):
+        control = minmax_dice(scene, image, model, folder / "CHIPS", experts, judged, threads=threads)
+        windows = classifier_scores(scene, image, model, judged)
     return {
-        "classifier": classifier_scores(scene, image, model, truth),
-        "outlines": outline_scores(drawn, truth, disc_radius=radius),
-        "scan": scan_scores(found, scene, activation, truth, score_threshold=tuning["scan"]["fit"]["score_threshold"]),
         "judged_on": f"columns {UNSEEN_FROM} to {scene.grid.width - 1}, which neither training nor tuning saw",
+        "classifier": windows,
+        "outlines": outline_scores(drawn, judged, disc_radius=radius),
+        "scan": {**scan, "minmax_dice": control},
     }
 
 

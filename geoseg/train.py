@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from geoseg.chipset import ChipSet, open_chips, training_batches
 from geoseg.defaults import candidate_maps
 from geoseg.folds import FOLDS, apart, make_folds
 from geoseg.model import settings_to_facts
-from geoseg.tune import Explainers, tune, untuned
+from geoseg.tune import Explainers, Tuned, tune, untuned
 from geoseg.tuning_sites import outlined_sites
 from segcore.cam.calibrate import Calibration, calibrate
 from segcore.cam.capture import class_score
@@ -100,30 +100,37 @@ def train_sites(
     calibrations = calibrate_maps(networks, chips, pools, maps, progress=heard)
     explainers = Explainers(networks=networks, calibrations=calibrations, folds=folds, device=device)
     tuned = tune(explainers, chips, outlines, progress=heard) if outlines else untuned(networks[0], chips.window)
-    metrics = {
-        "validation": [
-            _summary(history, network, chips, folds, i) for i, (history, network) in enumerate(zip(histories, networks, strict=True))
-        ]
-    }
-    facts = {
+    judged = enumerate(zip(histories, networks, strict=True))
+    metrics = {"validation": [_summary(history, network, chips, folds, i) for i, (history, network) in judged]}
+    facts = {**_facts(training, chips, folds), **_measured(chips, calibrations, tuned), "metrics": metrics}
+    made = collect({**asdict(training), **asdict(loop)}, {"chips": sha256(chips_path / "chips.json"), "raster": chips.facts["fingerprint"]})
+    bundle = Bundle(kind="site-classifier", facts=facts, members=[n.state_dict() for n in networks], provenance=made)
+    save_bundle(bundle, out, overwrite=overwrite)
+    return metrics
+
+
+def _facts(training: SiteTraining, chips: ChipSet, folds: NDArray[np.int64]) -> dict[str, Any]:
+    """What a bundle states of its networks and what they learnt from."""
+    return {
         "arch": training.arch,
         "bands": int(chips.chips.shape[1]),
         "classes": ["no site", "site"],
         "window": chips.window,
         "pixel_size": chips.facts["pixel_size"],
         "stretch": {**chips.facts["stretch"], "mode": chips.facts["stretch_mode"], "fingerprint": chips.facts["fingerprint"]},
+        "split": {"kind": training.split, "folds": FOLDS, "seed": training.seed},
+        "sites": _sites(chips, folds),
+    }
+
+
+def _measured(chips: ChipSet, calibrations: Mapping[str, list[Calibration]], tuned: Tuned) -> dict[str, Any]:
+    """What a bundle states of its maps and settings."""
+    return {
         "calibration": {key: [own.to_dict() for own in values] for key, values in calibrations.items()},
         **settings_to_facts(tuned.outline, tuned.scan, chips.window),
         "tuned_on": tuned.tuned_on,
         "tuning": tuned.report,
-        "split": {"kind": training.split, "folds": FOLDS, "seed": training.seed},
-        "sites": _sites(chips, folds),
-        "metrics": metrics,
     }
-    made = collect({**asdict(training), **asdict(loop)}, {"chips": sha256(chips_path / "chips.json"), "raster": chips.facts["fingerprint"]})
-    bundle = Bundle(kind="site-classifier", facts=facts, members=[n.state_dict() for n in networks], provenance=made)
-    save_bundle(bundle, out, overwrite=overwrite)
-    return metrics
 
 
 def learning_pools(chips: ChipSet, folds: NDArray[np.int64], training: SiteTraining) -> list[NDArray[np.int64]]:

@@ -29,7 +29,7 @@ def command(console: Console, out: Path, threads: int | None, overwrite: bool) -
         f"judged on {metrics['judged_on']}:",
         f"  windows   AUC {windows['auc']:.2f}, among rough ground {windows['auc_rough']:.2f}",
         f"  outlines  median Dice {median:.2f} of {outlines['points']} points; discs of one size {control:.2f}",
-        f"  scan      Dice {scan['dice']:.2f}; windows alone {scan['score_dice']:.2f}; object F1 {scan['object_f1']:.2f}",
+        f"  scan      Dice {scan['dice']:.2f}; windows alone {scan['score_dice']:.2f}, maps scaled one by one {scan['minmax_dice']:.2f}",
         "look at:",
         *(f"  {out / name}" for name in ("preview.png", "OUT/outlines.gpkg", "RUN/sites.gpkg", "metrics.json")),
     )
