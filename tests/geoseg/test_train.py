@@ -41,7 +41,9 @@ def test_the_bundle_says_how_it_was_made(tells, tell_chips, facts):
     own = facts["facts"]
     assert (own["arch"], own["bands"], own["window"], own["pixel_size"]) == ("test_resnet", 1, 32, 2.0)
     assert own["tuned_on"] == sha256(tells.experts)
-    assert own["tuning"]["sites"] == {"fit": 8, "held": 8}
+    fresh = int((folds_of(open_chips(tell_chips))[:48:3] == 0).sum())
+    assert 0 < fresh < 16
+    assert own["tuning"]["sites"] == {"fit": 8, "held": 8, "fresh": fresh}
     assert own["split"] == {"kind": "spatial", "folds": 5, "seed": 0}
     (judged,) = own["metrics"]["validation"]
     assert judged["auc"] > 0.9
