@@ -35,7 +35,7 @@ from segcore.windows import Window
 BORDER, WINDOW = 5760, 128
 """First column that is judged, and the window, in pixels."""
 SETTINGS = {
-    "cpu": ["--arch", "resnet18", "--members", "2", "--budget", "small", "--epochs", "30", "--patience", "30"],
+    "cpu": ["--arch", "resnet18", "--members", "2", "--budget", "small", "--epochs", "24", "--patience", "24"],
     "smoke": ["--arch", "resnet18", "--members", "1", "--budget", "small", "--epochs", "2"],
 }
 

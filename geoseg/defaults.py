@@ -18,8 +18,8 @@ from segcore.pipeline.refine import Refining
 
 FINE, MIDDLE = 8, 16
 """Strides, in pixels of the window, of the stages that LayerCAM is drawn from."""
-OUTLINE_SHIFT, OUTLINE_SMOOTH, OUTLINE_PRIOR, OUTLINE_CUT = 0.1875, 0.055, 0.11, 0.25
-SCAN_GATE, SCAN_SMOOTH, SCAN_THRESHOLD = 0.5, 0.055, 0.3
+OUTLINE_SHIFT, OUTLINE_SMOOTH, OUTLINE_PRIOR, OUTLINE_CUT = 0.1875, 0.045, 0.11, 0.25
+SCAN_GATE, SCAN_SMOOTH, SCAN_THRESHOLD = 0.7, 0.08, 0.12
 
 
 def stage_at(network: nn.Module, stride: int) -> str:

@@ -100,9 +100,9 @@ def _tune_outline(
     for number, choice in enumerate(explainers.choices):
         seen = examples(chips, sites, sites.fit, explainers.of(choice), start.shift)
         found.append((choose_outline(seen, replace(start, choice=choice), chips.window), seen))
-        tried.append({"map": str(choice), "dice": found[-1][0].dice})
+        tried.append({"map": str(choice), "dice": found[-1][0].dice, "quality": found[-1][0].quality})
         progress.step("tuning outlines", number + 1, len(explainers.choices))
-    best, seen = max(found, key=lambda pair: pair[0].dice)
+    best, seen = max(found, key=lambda pair: pair[0].quality)
     radius, fit_disc = best_disc(seen, chips.window)
     best, crfs = choose_crf(seen, best, chips.window)
     held = examples(chips, sites, sites.held, explainers.of(best.settings.choice), start.shift)
