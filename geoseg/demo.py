@@ -54,7 +54,7 @@ def _chain(sample: Path, folder: Path, threads: int, progress: Progress) -> dict
     recipe.chips(raster, points, folder / "CHIPS", ChipConfig(window=WINDOW), options=seen, ignore=ignore, progress=progress)
     recipe.train(folder / "CHIPS", folder / "MODEL", TRAINING, LOOP, outlines=experts, progress=progress)
     drawn = recipe.outline(raster, points, folder / "MODEL", folder / "OUT", threads=threads, progress=progress)
-    found = recipe.scan(raster, folder / "MODEL", folder / "RUN", ScanOptions(threads=threads), options=unseen, progress=progress)
+    found = recipe.scan(raster, folder / "MODEL", folder / "RUN", ScanOptions(), options=unseen, threads=threads, progress=progress)
     known = read_points(points, scene.grid)
     layers = [read_polygons(path, scene.grid.crs) for path in (experts, ignore)]
     trained, judged = (
