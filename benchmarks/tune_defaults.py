@@ -18,7 +18,9 @@ import torch
 
 from geoseg.chipset import open_chips
 from geoseg.defaults import default_outline, default_scan
+from geoseg.folds import make_folds
 from geoseg.model import load_model, settings_to_facts
+from geoseg.tune import Explainers
 from geoseg.tune_outline import best_disc, choose_crf, choose_outline, dice_of, disc_dice, examples
 from geoseg.tune_scan import choose_scan, choose_scan_crf, grounds, scan_dice, score_control
 from geoseg.tuning_sites import outlined_sites
@@ -39,22 +41,25 @@ def main() -> None:
         sys.exit(3)
     torch.set_num_threads(os.cpu_count() or 1)
     chips, model = open_chips(options.run / "CHIPS"), load_model(options.run / "MODEL")
+    split = model.facts["split"]
+    folds = make_folds(chips.places, chips.labels, split=split["kind"], window=model.window, seed=split["seed"])
+    explainers = Explainers(networks=model.networks, calibrations=model.calibrations, folds=folds, device="cpu")
     figures = {}
     for key in model.calibrations:
         if options.methods and key not in options.methods.split(","):
             continue
         choice = MapChoice(*key.split("@"))
-        evidence = model.evidence(choice, device="cpu")
-        sites = outlined_sites(chips, experts, most=options.sites)
+        explain = explainers.of(choice)
+        sites = outlined_sites(chips, experts, fresh=explainers.fresh, most=options.sites)
         start = replace(default_outline(model.networks[0], model.window), choice=choice)
-        fit, held = (examples(chips, sites, half, evidence, start.shift) for half in (sites.fit, sites.held))
+        fit, held = (examples(chips, sites, half, explain, start.shift) for half in (sites.fit, sites.held))
         chosen, crfs = choose_crf(fit, choose_outline(fit, start, model.window), model.window)
         radius, disc = best_disc(fit, model.window)
         figures[f"outline {key}"] = float(np.median(dice_of(held, chosen.settings)))
         print(f"outline {key}: fit {chosen.dice:.3f} (discs {disc:.3f}), held {figures[f'outline {key}']:.3f} ", end="")
         print(f"(discs {np.median(disc_dice(held, radius * model.window)):.3f}) {crfs}")
-        few = outlined_sites(chips, experts, most=options.sites // 4)
-        fit_ground, held_ground = (grounds(chips, few, half, evidence) for half in (few.fit, few.held))
+        few = outlined_sites(chips, experts, fresh=explainers.fresh, most=options.sites // 4)
+        fit_ground, held_ground = (grounds(chips, few, half, explain, fresh=explainers.fresh) for half in (few.fit, few.held))
         first = choose_scan(fit_ground, replace(default_scan(model.networks[0], model.window), choice=choice), model.window)
         scan, scan_crfs = choose_scan_crf(fit_ground, first, model.window)
         figures[f"scan {key}"] = scan_dice(held_ground, scan.settings)
