@@ -1,6 +1,7 @@
 """Settings for those who have no outlines to tune with.
 
-Chosen once, by benchmarks/tune_defaults.py on the left three quarters of the relief scene. Lengths are in windows.
+Chosen once, with benchmarks/tune_defaults.py on the left three quarters of the relief scene: round values among those that
+its runs with 60 and more sites chose for LayerCAM at stride 8. Lengths are in windows.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from segcore.pipeline.refine import Refining
 
 FINE, MIDDLE = 8, 16
 """Strides, in pixels of the window, of the stages that LayerCAM is drawn from."""
-OUTLINE_SHIFT, OUTLINE_SMOOTH, OUTLINE_PRIOR, OUTLINE_CUT = 0.1875, 0.045, 0.11, 0.25
-SCAN_GATE, SCAN_SMOOTH, SCAN_THRESHOLD = 0.7, 0.08, 0.12
+OUTLINE_SHIFT, OUTLINE_SMOOTH, OUTLINE_PRIOR, OUTLINE_CUT = 0.1875, 0.05, 0.11, 0.25
+SCAN_GATE, SCAN_SMOOTH, SCAN_THRESHOLD = 0.85, 0.08, 0.1
 
 
 def stage_at(network: nn.Module, stride: int) -> str:
