@@ -6,19 +6,22 @@ its runs with 60 and more sites chose for LayerCAM at stride 8. Lengths are in w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 from geoseg.known import OutlineSettings
 from geoseg.scanning import ScanSettings
-from segcore.cam.evidence import MapChoice
+from segcore.cam.choice import MapChoice
 from segcore.cam.layers import default_layer, stage_layers
 from segcore.errors import ConfigError
 from segcore.pipeline.refine import Refining
 
 FINE, MIDDLE = 8, 16
 """Strides, in pixels of the window, of the stages that LayerCAM is drawn from."""
+FUSED = 4
+"""Stages that fused LayerCAM looks at: the last ones."""
 OUTLINE_SHIFT, OUTLINE_SMOOTH, OUTLINE_PRIOR, OUTLINE_CUT = 0.1875, 0.05, 0.11, 0.25
 SCAN_GATE, SCAN_SMOOTH, SCAN_THRESHOLD = 0.85, 0.08, 0.1
 
@@ -38,23 +41,41 @@ def stage_at(network: nn.Module, stride: int) -> str:
 
 
 def candidate_maps(network: nn.Module) -> list[MapChoice]:
-    """The maps that train calibrates and tuning chooses from."""
+    """The maps that tuning chooses from; the first one is the default."""
     last = default_layer(network)
     return [
         MapChoice("layer-cam", stage_at(network, FINE)),
         MapChoice("layer-cam", stage_at(network, MIDDLE)),
+        fused_maps(network)[0],
         *(MapChoice(method, last) for method in ("grad-cam", "guided-backprop", "guided-grad-cam", "smooth-guided-grad-cam")),
     ]
 
 
-def default_outline(network: nn.Module, window: int) -> OutlineSettings:
-    """Outlines at known points, lengths in pixels."""
-    refining = Refining(smooth=OUTLINE_SMOOTH * window, threshold=OUTLINE_CUT)
+def fused_maps(network: nn.Module) -> list[MapChoice]:
+    """LayerCAM of the last four stages, fused in both ways."""
+    layers = "+".join(stage_layers(network)[-FUSED:])
+    return [MapChoice("layer-cam", layers, "weighted"), MapChoice("layer-cam", layers, "max")]
+
+
+def calibrated_maps(network: nn.Module, dear: Sequence[str] = ()) -> list[MapChoice]:
+    """The maps that train calibrates, single stages before those that fuse them: the candidates, and what else a user may ask for.
+
+    dear: the methods of hundreds of forward calls that are wanted too.
+    """
+    fused = fused_maps(network)
+    singles = [choice for choice in candidate_maps(network) if not choice.stages]
+    more = [MapChoice(method, default_layer(network)) for method in dear]
+    return list(dict.fromkeys([*singles, *(stage for choice in fused for stage in choice.stages), *fused, *more]))
+
+
+def default_outline(network: nn.Module, window: int, bands: tuple[float, ...] = ()) -> OutlineSettings:
+    """Outlines at known points, lengths in pixels; bands: weights of Refining."""
+    refining = Refining(smooth=OUTLINE_SMOOTH * window, threshold=OUTLINE_CUT, bands=bands)
     choice = MapChoice("layer-cam", stage_at(network, FINE))
     return OutlineSettings(choice=choice, shift=round(OUTLINE_SHIFT * window), prior=OUTLINE_PRIOR * window, refining=refining)
 
 
-def default_scan(network: nn.Module, window: int) -> ScanSettings:
-    """Scans, lengths in pixels."""
-    refining = Refining(smooth=SCAN_SMOOTH * window, threshold=SCAN_THRESHOLD)
+def default_scan(network: nn.Module, window: int, bands: tuple[float, ...] = ()) -> ScanSettings:
+    """Scans, lengths in pixels; bands: weights of Refining."""
+    refining = Refining(smooth=SCAN_SMOOTH * window, threshold=SCAN_THRESHOLD, bands=bands)
     return ScanSettings(choice=MapChoice("layer-cam", stage_at(network, FINE)), gate=SCAN_GATE, refining=refining)

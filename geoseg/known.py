@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segcore.cam.evidence import MapChoice
+from segcore.cam.choice import MapChoice
 from segcore.errors import ConfigError
 from segcore.evidence import Evidence
 from segcore.pipeline.refine import Refining, decide, smoothed

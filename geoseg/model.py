@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from geoseg.known import OutlineSettings
 from geoseg.scanning import ScanSettings
 from segcore.cam.calibrate import Calibration
-from segcore.cam.evidence import CamEvidence, MapChoice
+from segcore.cam.choice import MapChoice
+from segcore.cam.evidence import CamEvidence
+from segcore.cam.guided import has_relus
+from segcore.cam.names import CAM_NAMES, DEAR, GUIDED
 from segcore.crf.config import CrfConfig
 from segcore.data.stretch import Stretch, fit_stretch
 from segcore.errors import BundleError, ConfigError
@@ -22,6 +26,7 @@ from segcore.nets.classifier import build_classifier
 from segcore.pipeline.refine import Refining
 from segcore.train.bundle import bundle_hash, load_bundle
 
+NO_RELU = "it has no ReLU, so guided backpropagation is its plain gradient"
 _LARGEST = 1 << 14
 """No network sees a larger window; a bundle that says so would only fill the memory."""
 
@@ -55,20 +60,37 @@ class SiteModel:
         """Bands that the networks read."""
         return int(self.facts["bands"])
 
+    @property
+    def choices(self) -> list[MapChoice]:
+        """The maps that are calibrated for each network, in the order of training."""
+        return [MapChoice.parse(key) for key, own in self.calibrations.items() if len(own) == len(self.networks)]
+
     def choose(self, method: str | None, default: MapChoice) -> MapChoice:
-        """The default, or the calibrated map of another method.
+        """The default, or another calibrated map.
+
+        method: a method's name, or method@layer where it is calibrated at several layers.
 
         Raises:
             ConfigError: the method is unknown or not calibrated in this model.
         """
-        if method is None or method == default.method:
+        if method is None or method in (default.method, str(default)):
             return default
-        for key in self.calibrations:
-            name, _, layer = key.partition("@")
-            if name == method:
-                return MapChoice(name, layer)
-        known = ", ".join(sorted({key.partition("@")[0] for key in self.calibrations}))
-        raise ConfigError(f"a map must be calibrated; {self.path.name} has {known}, not {method}. Choose one of them.")
+        for choice in self.choices:
+            if method in (choice.method, str(choice)):
+                return choice
+        known = ", ".join(str(choice) for choice in self.choices)
+        name = method.partition("@")[0]
+        if name not in CAM_NAMES:
+            raise ConfigError(f"a map is one of {', '.join(CAM_NAMES)}; got {name!r}.")
+        more = f" Train with --calibrate {name}, or choose one of them." if name in DEAR else " Choose one of them."
+        raise ConfigError(f"a map must be calibrated; {self.path.name} has {known}; got {method}.{more}")
+
+    def note(self, choice: MapChoice) -> str | None:
+        """What a user should know of a map of these networks, in one line; mostly nothing."""
+        if choice.method not in GUIDED:
+            return None
+        window = torch.zeros(1, self.bands, self.window, self.window, device=next(self.networks[0].parameters()).device)
+        return None if has_relus(self.networks[0], window) else f"guiding has no effect in {self.facts['arch']}: {NO_RELU}"
 
     def evidence(self, choice: MapChoice, *, device: str) -> CamEvidence:
         """The ensemble with one kind of map."""

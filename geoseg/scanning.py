@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from segcore.cam.evidence import MapChoice
+from segcore.cam.choice import MapChoice
 from segcore.errors import ConfigError
 from segcore.pipeline.refine import Refining
 

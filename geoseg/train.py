@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from geoseg.calibration import calibrate_maps
 from geoseg.chipset import ChipSet, open_chips, training_batches
-from geoseg.defaults import candidate_maps
+from geoseg.defaults import calibrated_maps
 from geoseg.folds import FOLDS, apart, make_folds
-from geoseg.model import settings_to_facts
+from geoseg.guide import guide_weights
+from geoseg.model import NO_RELU, settings_to_facts
 from geoseg.tune import Explainers, Tuned, tune, untuned
 from geoseg.tuning_sites import outlined_sites
-from segcore.cam.calibrate import Calibration, calibrate
-from segcore.cam.capture import class_score
-from segcore.cam.evidence import MapChoice
-from segcore.cam.methods import CAMS
-from segcore.data.bands import as_input
+from segcore.cam.calibrate import Calibration
+from segcore.cam.choice import MapChoice
+from segcore.cam.gradient import layer_cams
+from segcore.cam.guided import has_relus
+from segcore.cam.names import DEAR
+from segcore.cam.scores import class_score
 from segcore.data.variants import Augment, corner_shift
 from segcore.device import choose_device
 from segcore.errors import ConfigError, InputError
@@ -34,9 +37,6 @@ from segcore.progress import Progress, Silent
 from segcore.provenance import collect
 from segcore.train.bundle import Bundle, save_bundle
 from segcore.train.loop import History, TrainConfig, fit
-
-_CALIBRATION_SITES = 200
-_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +54,15 @@ class SiteTraining:
     """full: every chip about twice an epoch, in batches of 32; small: 20 batches of 16 an epoch, for a quick look."""
     augment: Augment = "rotate"
     """rotate: quarter turns and mirrors; flip: up-down only, better where the sun always stands on one side."""
+    calibrate: tuple[str, ...] = ()
+    """Methods of hundreds of forward calls to calibrate too: occlusion, score-cam."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.members < 1:
             raise ConfigError(f"an ensemble has at least one member, got {self.members}.")
+        if foreign := set(self.calibrate) - set(DEAR):
+            raise ConfigError(f"{', '.join(DEAR)} can be calibrated too, the others are anyway; got {', '.join(sorted(foreign))}.")
 
     def batches(self, chips: int) -> tuple[int, int]:
         """(windows in a batch, batches in an epoch) for so many training chips."""
@@ -91,15 +95,19 @@ def train_sites(
         heard.say("split random: neighbouring sites are on both sides, so validation figures flatter")
     pools = learning_pools(chips, folds, training)
     networks = _build(chips, training)
-    maps = _rehearse(networks[0], training.arch, chips)
+    maps = _rehearse(networks[0], training, chips)
     if outlines is not None:
         outlined_sites(chips, outlines)  # what is wrong with them is said before the training, not after it
     histories = _fit(networks, chips, folds, pools, training, loop, heard)
     device = choose_device(loop.device)
     networks = [network.to(device) for network in networks]
+    if not has_relus(networks[0], torch.zeros(1, chips.chips.shape[1], chips.window, chips.window, device=device)):
+        heard.say(f"guiding has no effect in {training.arch}: {NO_RELU}")
     calibrations = calibrate_maps(networks, chips, pools, maps, progress=heard)
     explainers = Explainers(networks=networks, calibrations=calibrations, folds=folds, device=device)
-    tuned = tune(explainers, chips, outlines, progress=heard) if outlines else untuned(networks[0], chips.window)
+    tuned = (
+        tune(explainers, chips, outlines, progress=heard) if outlines else untuned(networks[0], chips.window, bands=guide_weights(chips))
+    )
     judged = enumerate(zip(histories, networks, strict=True))
     metrics = {"validation": [_summary(history, network, chips, folds, i) for i, (history, network) in judged]}
     facts = {**_facts(training, chips, folds), **_measured(chips, calibrations, tuned), "metrics": metrics}
@@ -155,38 +163,6 @@ def learning_pools(chips: ChipSet, folds: NDArray[np.int64], training: SiteTrain
     return pools
 
 
-def calibrate_maps(
-    networks: Sequence[nn.Module], chips: ChipSet, pools: Sequence[NDArray[np.int64]], choices: Sequence[MapChoice], *, progress: Progress
-) -> dict[str, list[Calibration]]:
-    """One scale per map and member: the 99th percentile over the centred windows of up to 200 sites of the member's pool.
-
-    So no site that a member is judged on has touched what it is judged with. A map that is empty at nearly all sites
-    cannot be calibrated and is left out, unless it is the first one.
-
-    Raises:
-        ConfigError: the first map is empty at nearly all sites.
-    """
-    found: dict[str, list[Calibration]] = {}
-    for number, choice in enumerate(choices):
-        try:
-            found[str(choice)] = [calibrate(_site_maps(own, chips, pool, choice)) for own, pool in zip(networks, pools, strict=True)]
-        except ConfigError as error:
-            if number == 0:
-                raise
-            progress.say(f"{choice} is left out: {error}")
-        progress.step("calibration", number + 1, len(choices))
-    return found
-
-
-def _site_maps(network: nn.Module, chips: ChipSet, pool: NDArray[np.int64], choice: MapChoice) -> Iterator[Tensor]:
-    sites = pool[chips.labels[pool] == 1]
-    sites = sites[np.linspace(0, len(sites) - 1, min(len(sites), _CALIBRATION_SITES)).round().astype(int)]
-    for start in range(0, len(sites), _BATCH):
-        windows = np.stack([next(chips.crops(int(i))) for i in sites[start : start + _BATCH]])
-        images = as_input(windows).to(next(network.parameters()).device)
-        yield CAMS[choice.method](network, images, choice.layer, class_score(1))
-
-
 def _build(chips: ChipSet, training: SiteTraining) -> list[nn.Module]:
     """Networks whose first weights follow from the seed alone; the global generator is left as it was."""
     networks = []
@@ -197,20 +173,20 @@ def _build(chips: ChipSet, training: SiteTraining) -> list[nn.Module]:
     return networks
 
 
-def _rehearse(network: nn.Module, arch: str, chips: ChipSet) -> list[MapChoice]:
+def _rehearse(network: nn.Module, training: SiteTraining, chips: ChipSet) -> list[MapChoice]:
     """The maps to calibrate; each layer is looked into once, so that what cannot work is said before the training.
 
     Raises:
         ConfigError: the network is not convolutional, or cannot read windows of that size.
     """
-    maps, window = candidate_maps(network), torch.zeros(1, chips.chips.shape[1], chips.window, chips.window)
+    window = torch.zeros(1, chips.chips.shape[1], chips.window, chips.window)
     try:
-        for layer in dict.fromkeys(choice.layer for choice in maps):
-            CAMS["layer-cam"](network.eval(), window, layer, class_score(1))
+        maps = calibrated_maps(network, training.calibrate)
+        layer_cams(network.eval(), window, list(dict.fromkeys(layer for choice in maps for layer in choice.layers)), class_score(1))
     except (AssertionError, RuntimeError, ValueError) as error:
         why = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"a convolutional network that reads {chips.window} px is needed; {arch}: {why}. Choose another --arch."
+            f"a convolutional network that reads {chips.window} px is needed; {training.arch}: {why}. Choose another --arch."
         ) from error
     return maps
 

@@ -14,13 +14,15 @@ from torch import nn
 from geoseg.chipset import ChipSet
 from geoseg.defaults import candidate_maps, default_outline, default_scan
 from geoseg.folds import FOLDS
+from geoseg.guide import guide_weights
 from geoseg.known import OutlineSettings
 from geoseg.scanning import ScanSettings
 from geoseg.tune_outline import Explain, best_disc, choose_crf, choose_outline, dice_of, disc_dice, examples
 from geoseg.tune_scan import choose_scan, choose_scan_crf, grounds, scan_dice, score_control, score_dice
 from geoseg.tuning_sites import OutlinedSites, outlined_sites
 from segcore.cam.calibrate import Calibration
-from segcore.cam.evidence import CamEvidence, MapChoice
+from segcore.cam.choice import MapChoice
+from segcore.cam.evidence import CamEvidence
 from segcore.files import sha256
 from segcore.progress import Progress
 
@@ -37,9 +39,10 @@ class Tuned:
     """Every candidate with its Dice, the held-back half and the controls; JSON values."""
 
 
-def untuned(network: nn.Module, window: int) -> Tuned:
-    """The defaults, for those who have no outlines."""
-    return Tuned(outline=default_outline(network, window), scan=default_scan(network, window), tuned_on="defaults", report={})
+def untuned(network: nn.Module, window: int, *, bands: tuple[float, ...] = ()) -> Tuned:
+    """The defaults, for those who have no outlines. bands: see geoseg.guide."""
+    outline, scan = default_outline(network, window, bands), default_scan(network, window, bands)
+    return Tuned(outline=outline, scan=scan, tuned_on="defaults", report={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ def tune(explainers: Explainers, chips: ChipSet, outlines: Path, *, progress: Pr
 def _tune_outline(
     explainers: Explainers, chips: ChipSet, sites: OutlinedSites, progress: Progress
 ) -> tuple[OutlineSettings, dict[str, Any]]:
-    start = default_outline(explainers.networks[0], chips.window)
+    start = default_outline(explainers.networks[0], chips.window, guide_weights(chips))
     found, tried = [], []
     for number, choice in enumerate(explainers.choices):
         seen = examples(chips, sites, sites.fit, explainers.of(choice), start.shift)
@@ -122,7 +125,7 @@ def _tune_scan(
     explainers: Explainers, chips: ChipSet, sites: OutlinedSites, outlined_by: MapChoice, progress: Progress
 ) -> tuple[ScanSettings, dict[str, Any]]:
     """Only LayerCAM and the map that outlines best are tried: a scan of every map would cost more than it teaches."""
-    start = default_scan(explainers.networks[0], chips.window)
+    start = default_scan(explainers.networks[0], chips.window, guide_weights(chips))
     choices = [choice for choice in explainers.choices if choice.method == "layer-cam" or choice == outlined_by]
     found, tried = [], []
     for number, choice in enumerate(choices):

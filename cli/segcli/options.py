@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,38 @@ class Bands(click.ParamType[tuple[int, ...]]):
         if not bands or min(bands) < 1 or len(set(bands)) < len(bands):
             self.fail(f"bands are different numbers counted from 1; got {value!r}; write them like 1 or 4,3,2.", param, ctx)
         return bands
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Several of the known names, parted by commas; where = "@" lets each be followed by @layer."""
+
+    name = "names"
+
+    def __init__(self, known: Sequence[str], *, where: str | None = None) -> None:
+        """known: the names."""
+        self.known, self.where = tuple(known), where
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Text to names; a tuple passes."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip() for part in value.split(","))
+        for name in names:
+            if (name.partition(self.where)[0] if self.where else name) not in self.known:
+                self.fail(f"choose among {', '.join(self.known)}, parted by commas; got {name!r}.", param, ctx)
+        return names
+
+
+class MapName(click.ParamType[str]):
+    """An activation map: a method, or method@layer."""
+
+    name = "map"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text itself, if the method is known."""
+        if value.partition("@")[0] not in CAM_NAMES:
+            self.fail(f"a map is one of {', '.join(CAM_NAMES)}, or one of them at a layer, as layer-cam@layer2; got {value!r}.", param, ctx)
+        return str(value)
 
 
 def raster_options(function: Function) -> Function:
@@ -61,8 +93,13 @@ points_crs = click.option("--points-crs", metavar="CRS", help="CRS of the points
 ignore = click.option("--ignore", type=click.Path(path_type=Path), metavar="FILE", help="Polygons of ground that counts neither way.")
 """--ignore, as `ignore: Path | None`."""
 
-method = click.option("--method", type=click.Choice(CAM_NAMES), help="Activation map.  [default: the model's choice]")
+method = click.option("--method", type=MapName(), metavar="NAME", help="Activation map.  [default: the model's choice]")
 """--method, as `method: str | None`."""
+
+methods = click.option(
+    "--methods", type=Names(CAM_NAMES, where="@"), metavar="A,B,..", help="Maps, as layer-cam or layer-cam@layer2.  [default: all of MODEL]"
+)
+"""--methods, as `methods: tuple[str, ...] | None`."""
 
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Start of every random choice.")
 """--seed, as `seed: int`."""

@@ -9,6 +9,7 @@ import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+from segcore.cam.names import DEAR
 
 EPOCHS = {"full": 40, "small": 12}
 """Default of --epochs for each --budget."""
@@ -28,6 +29,7 @@ EPOCHS = {"full": 40, "small": 12}
 )
 @click.option("--augment", type=click.Choice(["rotate", "flip"]), default="rotate", show_default=True, help="flip: where the sun is fixed.")
 @click.option("--outlines", type=click.Path(path_type=Path), metavar="FILE", help="Expert outlines of some sites; they tune what follows.")
+@click.option("--calibrate", type=options.Names(DEAR), default=(), metavar="A,B", help=f"Slow maps to offer too: {', '.join(DEAR)}.")
 @options.device
 @click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="bf16: faster on recent GPUs.")
 @options.seed

@@ -31,10 +31,14 @@ class Calibration:
     """Steepness of the logistic, per scale; with the midpoint at 0 a gain of 2 makes it tanh(map / scale)."""
     midpoint: float = 0.0
     """Where the logistic is at 1/2, in scales. A steep logistic around 1/2 would hide the faint rims of outlines."""
+    stages: tuple[float, ...] = ()
+    """Scale of each layer of a fused map, before they are fused; empty for maps of one layer."""
 
     def __post_init__(self) -> None:
         if not (0 < self.scale < math.inf and 0 < self.gain < math.inf and 0 <= self.midpoint < math.inf):
             raise ConfigError(f"a calibration has scale > 0, gain > 0 and midpoint >= 0, got {self.scale}, {self.gain}, {self.midpoint}.")
+        if not all(0 < stage < math.inf for stage in self.stages):
+            raise ConfigError(f"each fused layer has a scale > 0, got {self.stages}.")
 
     def apply(self, maps: Tensor) -> Tensor:
         """Unscaled maps >= 0 of any shape -> the same shape in 0..1, rising with the map, exactly 0 where the map is 0.
@@ -46,9 +50,10 @@ class Calibration:
         value = torch.sigmoid(self.gain * (maps.float() / self.scale - self.midpoint))
         return ((value - rest) / (1 - rest)).clamp(0, 1).masked_fill(maps == 0, 0.0)
 
-    def to_dict(self) -> dict[str, float]:
-        """Plain floats, for JSON."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, for JSON; no stages where there are none."""
+        values = asdict(self)
+        return values if self.stages else {name: value for name, value in values.items() if name != "stages"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
@@ -58,18 +63,21 @@ class Calibration:
             BundleError: a key is missing or foreign, or a value is out of range.
         """
         try:
-            return cls(**{name: float(value) for name, value in values.items()})
+            rest = dict(values)
+            stages = tuple(float(stage) for stage in rest.pop("stages", ()))
+            return cls(**{name: float(value) for name, value in rest.items()}, stages=stages)
         except (TypeError, ValueError) as error:
             raise BundleError(
                 f"a calibration holds scale, gain and midpoint as numbers, got {dict(values)}. Train or calibrate again."
             ) from error
 
 
-def calibrate(maps: Iterable[Tensor], *, quantile: float = 0.99) -> Calibration:
+def calibrate(maps: Iterable[Tensor], *, quantile: float = 0.99, stages: tuple[float, ...] = ()) -> Calibration:
     """Scale = the quantile over all pixels of all maps, each of any shape, seen one after the other.
 
     The maps are those of training images that hold the class. Memory does not grow with their number: pixels are
     counted in bins of relative width 1/2048, and the scale is the lower edge of the bin that holds the quantile.
+    stages: with what the layers of a fused map were scaled; kept beside the scale.
 
     Raises:
         ConfigError: quantile is not within 0..1, or the quantile of the maps is 0 (or there is no map).
@@ -86,7 +94,7 @@ def calibrate(maps: Iterable[Tensor], *, quantile: float = 0.99) -> Calibration:
             f"a scale needs maps above 0, but {100 * quantile:g} % of {int(counts.sum())} pixels are 0. "
             "Choose another method or layer, or train the network longer."
         )
-    return Calibration(scale=scale)
+    return Calibration(scale=scale, stages=stages)
 
 
 def _histogram(maps: Tensor) -> Tensor:

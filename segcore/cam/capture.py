@@ -18,7 +18,7 @@ from segcore.cam.layers import find_layers
 from segcore.errors import ConfigError, ShapeError
 
 Score = Callable[[Tensor], Tensor]
-"""What is explained: the network's answer, (B, K) for a classifier, -> one number per image, (B,)."""
+"""What is explained: the network's answer, (B, K) of a classifier or (B, K, h, w) of a segmenter, -> a number per image, (B,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Captured:
     grads: tuple[Tensor, ...]
     """d score / d act, of the same shapes."""
     output: Tensor
-    """The network's answer, (B, K)."""
+    """The network's answer, (B, K) or (B, K, h, w)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +60,6 @@ class Recording:
         return grads
 
 
-def class_score(index: int) -> Score:
-    """The logit of class index: output (B, K) -> (B,)."""
-    return lambda output: output[:, index]
-
-
 def capture(model: nn.Module, images: Tensor, layers: Sequence[str], score: Score) -> Captured:
     """Run model on images (B, C, H, W) and keep what layers answered and the gradient of the score there.
 
@@ -72,7 +67,7 @@ def capture(model: nn.Module, images: Tensor, layers: Sequence[str], score: Scor
 
     Raises:
         ConfigError: a layer is unknown, never runs, runs twice, or the score does not depend on it.
-        ShapeError: images, a layer's answer, the network's answer or the score have the wrong shape.
+        ShapeError: images, a layer's answer, the network's answer or the score have the wrong shape; images hold NaN.
     """
     with undisturbed(model, images):
         seen = record(model, images, layers, score)
@@ -87,18 +82,40 @@ def record(model: nn.Module, images: Tensor, layers: Sequence[str], score: Score
         ConfigError: a layer is unknown, never runs or runs twice.
         ShapeError: images, a layer's answer, the network's answer or the score have the wrong shape.
     """
-    if images.ndim != 4 or not images.is_floating_point():
-        raise ShapeError(f"images are (B, C, H, W) floats, got {images.dtype} of shape {tuple(images.shape)}.")
+    check_images(images)
     leaf = images.detach().clone().requires_grad_(to_images)
+    acts, output = observe(model, leaf.clone(), layers)  # a first layer that works in place gets its own copy
+    return Recording(images=leaf, acts=acts, output=output, total=image_scores(score, output, len(images)).sum())
+
+
+def observe(model: nn.Module, images: Tensor, layers: Sequence[str]) -> tuple[tuple[Tensor, ...], Any]:
+    """One forward call: what the layers answered, before anything behind them changed it in place, and the network's answer.
+
+    Raises:
+        ConfigError: a layer is unknown, never runs or runs twice.
+        ShapeError: a layer's answer is no (B, C, h, w).
+    """
     acts: dict[str, Tensor] = {}
     with ExitStack() as hooks:
         for name, layer in zip(layers, find_layers(model, layers), strict=True):
             hooks.callback(layer.register_forward_hook(_keeper(name, acts)).remove)
-        output = model(leaf.clone())  # a first layer that works in place gets its own copy
+        output = model(images)
     for name in layers:
         if name not in acts:
             raise ConfigError(f"a map needs a layer that runs; {name!r} does not run in this network. Choose another layer.")
-    return Recording(images=leaf, acts=tuple(acts[name] for name in layers), output=output, total=_total(score, output, len(images)))
+    return tuple(acts[name] for name in layers), output
+
+
+def check_images(images: Tensor) -> None:
+    """Refuse what no network should be explained on.
+
+    Raises:
+        ShapeError: images are no (B, C, H, W) floats, or hold NaN or infinity.
+    """
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ShapeError(f"images are (B, C, H, W) floats, got {images.dtype} of shape {tuple(images.shape)}.")
+    if not bool(images.isfinite().all()):
+        raise ShapeError("images hold finite numbers; these hold NaN or infinity. Fill missing pixels first.")
 
 
 @contextmanager
@@ -130,16 +147,23 @@ def _keeper(name: str, acts: dict[str, Tensor]) -> Callable[[nn.Module, Any, Any
         if not isinstance(answer, Tensor) or answer.ndim != 4:
             what = f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else f"a {type(answer).__name__}"
             raise ShapeError(f"a map needs a layer that answers (B, C, h, w); {name!r} answers {what}. Choose a convolutional layer.")
-        acts[name] = answer.clone() if answer.requires_grad else answer.detach().clone().requires_grad_()
+        acts[name] = answer.clone()
+        if torch.is_grad_enabled() and not answer.requires_grad:
+            acts[name] = acts[name].detach().requires_grad_()  # the record begins here
         return acts[name].clone()
 
     return keep
 
 
-def _total(score: Score, output: Any, batch: int) -> Tensor:
+def image_scores(score: Score, output: Any, batch: int) -> Tensor:
+    """Score of each image, (B,).
+
+    Raises:
+        ShapeError: the answer is no tensor, or the score not one number per image.
+    """
     if not isinstance(output, Tensor):
         raise ShapeError(f"the network must answer one tensor, got a {type(output).__name__}. Wrap networks that answer several.")
     values = score(output)
     if values.shape != (batch,):
         raise ShapeError(f"the score is one number per image, ({batch},), got {tuple(values.shape)}. For class 1 write output[:, 1].")
-    return values.sum()
+    return values

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from segcore.cam.calibrate import Calibration
-from segcore.cam.capture import class_score
-from segcore.cam.methods import CAMS
+from segcore.cam.choice import MapChoice, draw
 from segcore.data.bands import as_input
 from segcore.errors import ConfigError
-
-
-@dataclass(frozen=True, slots=True)
-class MapChoice:
-    """Which activation map is drawn."""
-
-    method: str
-    """A key of CAMS."""
-    layer: str
-    """Dotted name of the layer; guided-backprop ignores it."""
-
-    def __post_init__(self) -> None:
-        if self.method not in CAMS:
-            raise ConfigError(f"an activation map is one of {', '.join(CAMS)}; got {self.method!r}.")
-
-    def __str__(self) -> str:
-        """method@layer: the key under which calibrations are kept."""
-        return f"{self.method}@{self.layer}"
 
 
 class CamEvidence:
@@ -73,10 +53,11 @@ class CamEvidence:
             return torch.stack([network(images).float().softmax(dim=1)[:, 1] for network in self.networks], dim=1).cpu()
 
     def maps(self, windows: Tensor) -> Tensor:
-        """uint8 windows (B, C, H, W) -> (B, 1, H, W) float32 in 0..1."""
+        """uint8 windows (B, C, H, W) -> (B, 1, H, W) float32 in 0..1, the mean over the members."""
+        return self.member_maps(windows).mean(dim=0)[:, None]
+
+    def member_maps(self, windows: Tensor) -> Tensor:
+        """uint8 windows (B, C, H, W) -> (M, B, H, W) float32 in 0..1; their spread says how far the members agree."""
         images = as_input(windows.numpy()).to(self.device)
-        method = CAMS[self.choice.method]
-        total = torch.zeros(len(images), *images.shape[-2:], device=self.device)
-        for network, calibration in zip(self.networks, self.calibrations, strict=True):
-            total += calibration.apply(method(network, images, self.choice.layer, class_score(1)))
-        return (total / self.members)[:, None].cpu()
+        members = zip(self.networks, self.calibrations, strict=True)
+        return torch.stack([own.apply(draw(network, images, self.choice, own.stages)).cpu() for network, own in members])

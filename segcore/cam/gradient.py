@@ -12,6 +12,9 @@ from torch.nn import functional
 from segcore.cam.capture import Score, capture
 from segcore.errors import ConfigError, ShapeError
 
+Fusion = Literal["weighted", "max"]
+"""How the maps of several layers become one."""
+
 
 def grad_cam(model: nn.Module, images: Tensor, layer: str, score: Score) -> Tensor:
     """Grad-CAM (Selvaraju et al. 2017, eq. 1-2): images (B, C, H, W) -> map (B, H, W) >= 0, unscaled.
@@ -45,7 +48,7 @@ def layer_cams(model: nn.Module, images: Tensor, layers: Sequence[str], score: S
     return tuple(upsample(weigh_pixels(act, grad), images) for act, grad in zip(seen.acts, seen.grads, strict=True))
 
 
-def fuse_stages(maps: Sequence[Tensor], scales: Sequence[float], how: Literal["weighted", "max"] = "weighted") -> Tensor:
+def fuse_stages(maps: Sequence[Tensor], scales: Sequence[float], how: Fusion = "weighted") -> Tensor:
     """Join the LayerCAM maps of successive stages, each (B, H, W) first divided by its calibration scale; -> (B, H, W).
 
     "weighted": weighted mean with 1, 2, 4, 8, ...: later stages see larger parts and decide more (the thesis asks for

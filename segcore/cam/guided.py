@@ -72,16 +72,28 @@ def smooth_guided_grad_cam(model: nn.Module, images: Tensor, layer: str, score: 
     The logistic rescaling that follows in the thesis is the calibration. sigma is by default 5 % of the shorter edge.
 
     Raises:
-        ConfigError: as guided_grad_cam; sigma is negative.
+        ConfigError: as guided_grad_cam; sigma is not above 0.
         ShapeError: as guided_grad_cam.
     """
+    if sigma is not None and not sigma > 0:
+        raise ConfigError(f"smoothing needs a sigma above 0 px, got {sigma}. Without smoothing it is guided-grad-cam.")
     return smooth(guided_grad_cam(model, images, layer, score), SIGMA_SHARE * min(images.shape[-2:]) if sigma is None else sigma)
+
+
+def has_relus(model: nn.Module, image: Tensor) -> bool:
+    """Whether guiding changes anything: whether a forward call on image (1, C, H, W) meets a ReLU that can be caught."""
+    relus = GuidedReLUs()
+    with undisturbed(model, image), relus:
+        model(image.detach().clone().requires_grad_().clone())
+    return relus.met > 0
 
 
 class GuidedReLUs(TorchFunctionMode):
     """While active, each ReLU of a forward call answers as always; its gradient is masked once `guiding` is set."""
 
     guiding = False
+    met = 0
+    """ReLUs so far."""
 
     def __torch_function__(self, func: Any, types: Iterable[type], args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         """Called by torch instead of each of its functions."""
@@ -89,6 +101,7 @@ class GuidedReLUs(TorchFunctionMode):
         values = _rectified(func, args, options)
         if values is None or not values.requires_grad:
             return func(*args, **options)
+        self.met += 1
         apply: Any = _GuidedReLU.apply  # untyped in torch
         return apply(values, self, bool(options.get("inplace")) or func in _IN_PLACE)
 

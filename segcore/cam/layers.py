@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from segcore.errors import ConfigError
 
@@ -44,12 +47,43 @@ def stage_layers(model: nn.Module) -> list[str]:
 
 
 def default_layer(model: nn.Module) -> str:
-    """Name of the last stage of a timm classifier: what the head reads.
+    """Name of the layer whose answer timm's `forward_features` returns: what the head reads.
+
+    Found by one forward call on an empty image; where several modules hand the same answer on, the outermost is named.
 
     Raises:
-        ConfigError: as stage_layers.
+        ConfigError: as stage_layers; the network cannot read an empty image of its usual size.
     """
-    return stage_layers(model)[-1]
+    last = stage_layers(model)[-1]
+    forward: Any = getattr(model, "forward_features", None)
+    if forward is None:
+        return last
+    answers: list[tuple[str, Any]] = []
+    modules = [(name, module) for name, module in model.named_modules() if name]
+    training = [(module, module.training) for module in model.modules()]
+    with ExitStack() as undone, torch.no_grad():
+        for module, flag in training:
+            undone.callback(setattr, module, "training", flag)
+            module.training = False
+        for name, module in modules:
+            undone.callback(module.register_forward_hook(partial(_note_answer, answers, name)).remove)
+        features = forward(_empty_image(model))
+    found = [name for name, answer in answers if answer is features]
+    return min(found, key=lambda name: (name.count("."), len(name)), default=last)
+
+
+def _note_answer(answers: list[tuple[str, Any]], name: str, _module: nn.Module, _inputs: Any, answer: Any) -> None:
+    answers.append((name, answer))
+
+
+def _empty_image(model: nn.Module) -> Tensor:
+    """Zeros (1, C, H, W) as the network reads them, at most 64 px where it says nothing else."""
+    first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
+    if first is None:
+        raise ConfigError(f"a map needs a convolutional network; {type(model).__name__} has no convolution. Choose another.")
+    config: Any = getattr(model, "pretrained_cfg", None) or {}
+    size = config.get("input_size", (3, 64, 64))[-2:] if config.get("fixed_input_size") else (64, 64)
+    return torch.zeros(1, first.in_channels, *size, device=first.weight.device, dtype=first.weight.dtype)
 
 
 def _feature_modules(model: nn.Module) -> list[str]:

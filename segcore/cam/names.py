@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
-CAM_NAMES = ("grad-cam", "layer-cam", "guided-backprop", "guided-grad-cam", "smooth-guided-grad-cam")
+CAM_NAMES = ("occlusion", "grad-cam", "layer-cam", "guided-backprop", "guided-grad-cam", "smooth-guided-grad-cam", "score-cam")
+DEAR = ("occlusion", "score-cam")
+"""Those that take hundreds of forward calls instead of a gradient; they are calibrated only where asked for."""
+GUIDED = ("guided-backprop", "guided-grad-cam", "smooth-guided-grad-cam")
+"""Those that guide the gradient through ReLUs; without any they have nothing to guide."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from segcore.crf.names import BACKEND_NAMES
 from segcore.errors import ConfigError
 
 Lengths = float | tuple[float, float]
@@ -13,6 +14,8 @@ Lengths = float | tuple[float, float]
 
 TAPS = 4.0
 """Where the exact Gaussian filters end, in sigma; what is cut off is 6e-5 of the kernel."""
+CLIP = 1e-5
+"""Probabilities are kept this far from 0 and 1 before the logarithm."""
 CONTRAST_SHARE = 0.25
 """Width of the local mean of the contrast guide, as a share of appearance_sigma."""
 
@@ -42,6 +45,8 @@ class CrfConfig:
     """Mean-field updates, >= 1."""
     guide: Literal["intensity", "contrast"] = "intensity"
     """What the appearance kernel compares: grey values, or their distance from the local mean."""
+    backend: Literal["grid", "pydensecrf"] = "grid"
+    """grid: one band, fast, any device; pydensecrf: any number of bands, on one CPU core, needs the extra crf."""
 
     def __post_init__(self) -> None:
         for name in ("smooth_weight", "appearance_weight"):
@@ -53,6 +58,8 @@ class CrfConfig:
             raise ConfigError(f"iterations is a whole number, at least 1, got {self.iterations!r}. To refine nothing, leave the CRF out.")
         if self.guide not in ("intensity", "contrast"):
             raise ConfigError(f"guide is 'intensity' or 'contrast', got {self.guide!r}.")
+        if self.backend not in BACKEND_NAMES:
+            raise ConfigError(f"a CRF backend is one of {', '.join(BACKEND_NAMES)}, got {self.backend!r}.")
 
     @property
     def smooth_pair(self) -> tuple[float, float]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from torch import Tensor
 
 from segcore.cam.smooth import TRUNCATE
+from segcore.crf.backends import refine
+from segcore.crf.components import check_weights, project
 from segcore.crf.config import CrfConfig
-from segcore.crf.grid import refine
 from segcore.errors import ConfigError, ShapeError
 
 _CLIP = 1e-6
@@ -28,8 +31,14 @@ class Refining:
     """Value of the smoothed map, within 0..1, at which ground and site are equally likely."""
     crf: CrfConfig | None = None
     """Dense CRF after the threshold; None cuts at the threshold."""
+    bands: tuple[float, ...] = ()
+    """Weights with which several bands guide the CRF on the grid, measured once so that every block has the same; empty
+    for their mean. See segcore.crf.components."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "bands", tuple(float(own) for own in self.bands))
+        if self.bands:
+            check_weights(self.bands, len(self.bands))
         if not 0 < self.threshold < 1:
             raise ConfigError(f"a threshold lies between 0 and 1, got {self.threshold:g}.")
         if not 0 <= self.smooth < math.inf:
@@ -61,10 +70,13 @@ def decide(
     """Mask (H, W) of a smoothed map (H, W) in 0..1, with the pixels (C, H, W) below it as the CRF's guide.
 
     The odds of the map are shifted so that its threshold becomes an even chance; the CRF starts from there. Several
-    bands guide by their mean. origin: (row, col) of the first pixel in the scene, which anchors the CRF's lattice.
+    bands guide the grid by refining.bands, and pydensecrf as they are. origin: (row, col) of the first pixel in the
+    scene, which anchors the CRF's lattice.
 
     Raises:
         ShapeError: map and image differ in height or width, or the map holds NaN.
+        ConfigError: refining.bands has not one weight for each band.
+        MissingExtraError: the CRF's backend is not installed.
     """
     if values.shape != image.shape[1:] or np.isnan(values).any():
         raise ShapeError(f"a map is {image.shape[1:]} like its image and holds numbers, got {values.shape}, NaN: {np.isnan(values).any()}.")
@@ -73,5 +85,13 @@ def decide(
     p = np.clip(values, _CLIP, 1 - _CLIP).astype(np.float64)
     odds = p / (1 - p) * (1 - refining.threshold) / refining.threshold
     even = torch.from_numpy((odds / (1 + odds)).astype(np.float32))
-    guide = torch.from_numpy(image.mean(axis=0, dtype=np.float32))
-    return refine(even, guide, refining.crf, origin=origin).numpy() >= 0.5
+    guide = torch.from_numpy(image) if refining.crf.backend == "pydensecrf" else _one_band(image, refining.bands)
+    mask: NDArray[np.bool_] = refine(even, guide, refining.crf, origin=origin).numpy() >= 0.5
+    return mask
+
+
+def _one_band(image: NDArray[np.uint8], weights: Sequence[float]) -> Tensor:
+    """(C, H, W) -> (H, W)."""
+    if not weights:
+        return torch.from_numpy(image.mean(axis=0, dtype=np.float32))
+    return project(torch.from_numpy(image), weights)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from geoseg.known import OutlineSettings, cut_at_point, look, outline, weigh
-from segcore.cam.evidence import MapChoice
+from segcore.cam.choice import MapChoice
 from segcore.errors import ConfigError
 from segcore.io.memory import MemoryImage
 from segcore.pipeline.refine import Refining

@@ -8,11 +8,12 @@ import pytest
 from geoseg.known import OutlineSettings
 from geoseg.model import load_model, settings_from_facts, settings_to_facts
 from geoseg.scanning import ScanSettings
-from segcore.cam.evidence import MapChoice
+from segcore.cam.choice import MapChoice
 from segcore.crf.config import CrfConfig
 from segcore.data.stretch import Stretch
 from segcore.errors import BundleError, ConfigError
 from segcore.io.memory import MemoryImage
+from segcore.nets.classifier import build_classifier
 from segcore.pipeline.refine import Refining
 
 
@@ -69,8 +70,23 @@ def test_maps_are_chosen_by_name(model):
     assert model.choose(None, default) is default
     assert model.choose("layer-cam", default) is default
     assert model.choose("grad-cam", default) == MapChoice("grad-cam", "layer4")
-    with pytest.raises(ConfigError, match=r"MODEL has grad-cam, guided-backprop.* not occlusion"):
+    assert model.choose("layer-cam@layer2", default) == MapChoice("layer-cam", "layer2")
+    assert [str(choice) for choice in model.choices] == list(model.calibrations)
+    with pytest.raises(ConfigError, match=r"MODEL has layer-cam@layer2, .*; got occlusion. Train with --calibrate occlusion"):
         model.choose("occlusion", default)
+    with pytest.raises(ConfigError, match=r"has layer-cam@layer2, .*; got grad-cam@layer1. Choose one of them"):
+        model.choose("grad-cam@layer1", default)
+    with pytest.raises(ConfigError, match=r"a map is one of occlusion, .*; got 'magic'"):
+        model.choose("magic", default)
+
+
+def test_guiding_without_a_relu_is_said(model):
+    assert model.note(MapChoice("guided-backprop", "layer4")) is None
+    silent = replace(
+        model, networks=[build_classifier("efficientnet_b0", bands=1).eval()], facts={**model.facts, "arch": "efficientnet_b0"}
+    )
+    assert silent.note(MapChoice("layer-cam", "bn2")) is None
+    assert silent.note(MapChoice("guided-grad-cam", "bn2")).startswith("guiding has no effect in efficientnet_b0: it has no ReLU")
 
 
 def test_evidence_of_a_model(model):

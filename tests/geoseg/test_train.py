@@ -8,12 +8,9 @@ from geoseg import train as module
 from geoseg.chipset import ChipSet, open_chips
 from geoseg.folds import make_folds
 from geoseg.model import load_model
-from geoseg.train import SiteTraining, calibrate_maps, learning_pools, train_sites
-from segcore.cam.calibrate import calibrate
-from segcore.cam.evidence import MapChoice
+from geoseg.train import SiteTraining, learning_pools, train_sites
 from segcore.errors import ConfigError, InputError, OutputError
 from segcore.files import sha256
-from segcore.nets.classifier import build_classifier
 from segcore.progress import Silent
 from segcore.train.loop import TrainConfig
 
@@ -109,39 +106,6 @@ def test_a_pool_without_a_class_is_refused(tell_chips):
     chips = open_chips(tell_chips)
     with pytest.raises(InputError, match="network 1 has none"):
         learning_pools(chips, np.where(chips.labels == 1, 0, 1), SiteTraining(members=1))
-
-
-def test_calibration_sees_the_sites_of_the_pool_only(tell_chips, monkeypatch):
-    chips, seen, crops = open_chips(tell_chips), [], ChipSet.crops
-
-    def spy(self, index):
-        seen.append(index)
-        return crops(self, index)
-
-    monkeypatch.setattr(ChipSet, "crops", spy)
-    network = build_classifier("test_resnet", bands=1).eval()
-    pool = np.array([3, 5, 8, 60, 70])
-    found = calibrate_maps([network], chips, [pool], [MapChoice("layer-cam", "layer2")], progress=Silent())
-    assert seen == [3, 5, 8]
-    assert found["layer-cam@layer2"][0].scale > 0
-
-
-def test_a_map_that_is_empty_is_left_out_unless_it_is_the_first(tell_chips, monkeypatch):
-    calls = []
-
-    def empty_second(maps):
-        calls.append(len(list(maps)))
-        return calibrate([torch.zeros(4)] if len(calls) == 2 else [torch.ones(4)])
-
-    monkeypatch.setattr(module, "calibrate", empty_second)
-    network, heard, chips = build_classifier("test_resnet", bands=1).eval(), Heard(), open_chips(tell_chips)
-    choices = [MapChoice("layer-cam", "layer2"), MapChoice("grad-cam", "layer4"), MapChoice("layer-cam", "layer3")]
-    found = calibrate_maps([network], chips, [np.arange(4)], choices, progress=heard)
-    assert sorted(found) == ["layer-cam@layer2", "layer-cam@layer3"]
-    assert heard.lines[0].startswith("grad-cam@layer4 is left out: a scale needs maps above 0")
-    calls[:] = [0]
-    with pytest.raises(ConfigError, match="maps above 0"):
-        calibrate_maps([network], chips, [np.arange(4)], choices, progress=heard)
 
 
 def test_the_same_seed_gives_the_same_weights(tell_chips, tmp_path):

@@ -147,6 +147,15 @@ def test_without_outlines_the_defaults_hold(network):
     assert found.report == {}
     assert found.outline == default_outline(network, 64)
     assert found.scan == default_scan(network, 64)
+    weighed = untuned(network, 64, bands=(0.75, 0.25))
+    assert weighed.outline.refining.bands == weighed.scan.refining.bands == (0.75, 0.25)
+
+
+def test_tuned_settings_keep_the_weights_of_the_bands(lying, network, monkeypatch):
+    monkeypatch.setattr(module, "CamEvidence", OneGoodMap)
+    monkeypatch.setattr(module, "guide_weights", lambda chips: (1.0,))
+    found = tune(explainers(lying, [network], {BEST: [Calibration(scale=1.0)]}), lying.chips, lying.experts, progress=Silent())
+    assert found.outline.refining.bands == found.scan.refining.bands == (1.0,)
 
 
 def test_a_chip_is_explained_by_networks_that_did_not_learn_from_it(network):

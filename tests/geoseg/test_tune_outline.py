@@ -3,7 +3,7 @@ import pytest
 
 from geoseg.known import OutlineSettings, look
 from geoseg.tune_outline import CUTS, PRIORS, RADII, SMOOTHS, Example, best_disc, choose_crf, choose_outline, dice_of, disc_dice
-from segcore.cam.evidence import MapChoice
+from segcore.cam.choice import MapChoice
 from segcore.io.memory import MemoryImage
 from segcore.pipeline.refine import Refining, smoothed
 

@@ -5,7 +5,7 @@ from geoseg.chipset import FLAG_SITE, open_chips
 from geoseg.scanning import ScanSettings
 from geoseg.tune_scan import GATES, THRESHOLDS, blend, blend_scores, choose_scan, choose_scan_crf, grounds, scan_dice, score_control
 from geoseg.tuning_sites import outlined_sites
-from segcore.cam.evidence import MapChoice
+from segcore.cam.choice import MapChoice
 from segcore.pipeline.refine import Refining
 
 START = ScanSettings(choice=MapChoice("layer-cam", "x"), gate=0.5, refining=Refining(smooth=1.0, threshold=0.5))

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from segcore.cam.capture import capture, class_score
+from segcore.cam.capture import capture
 from segcore.cam.methods import CAMS
+from segcore.cam.scores import class_score
 from segcore.errors import ConfigError, ShapeError
 
 SITE = class_score(1)

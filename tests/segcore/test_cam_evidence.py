@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from segcore.cam.calibrate import Calibration
-from segcore.cam.capture import class_score
-from segcore.cam.evidence import CamEvidence, MapChoice
+from segcore.cam.choice import MapChoice
+from segcore.cam.evidence import CamEvidence
+from segcore.cam.gradient import layer_cams
 from segcore.cam.methods import CAMS
+from segcore.cam.scores import class_score
 from segcore.data.bands import as_input
 from segcore.errors import ConfigError
 
@@ -22,13 +24,6 @@ def windows(images):
 @pytest.fixture
 def evidence(lively):
     return CamEvidence([lively("resnet18"), lively("resnet10t")], CHOICE, PARTS)
-
-
-def test_a_choice_has_a_name_and_knows_its_methods():
-    assert str(CHOICE) == "layer-cam@layer3"
-    assert hash(MapChoice("layer-cam", "layer3")) == hash(CHOICE)
-    with pytest.raises(ConfigError, match=r"is one of grad-cam, .*; got 'xray'"):
-        MapChoice("xray", "layer3")
 
 
 def test_scores_are_those_of_each_network(evidence, windows):
@@ -52,6 +47,22 @@ def test_the_map_is_the_mean_of_calibrated_maps(evidence, windows):
     assert maps.dtype == torch.float32
     assert 0 <= maps.min() < maps.max() <= 1
     torch.testing.assert_close(maps[:, 0], (parts[0] + parts[1]) / 2)
+
+
+def test_the_maps_of_members_are_apart(evidence, windows):
+    maps = evidence.member_maps(windows)
+    assert maps.shape == (2, 2, 40, 48)
+    torch.testing.assert_close(maps.mean(dim=0)[:, None], evidence.maps(windows))
+    assert maps.std(dim=0).max() > 0
+
+
+def test_fused_maps_use_the_scale_of_each_stage(lively, windows):
+    choice = MapChoice("layer-cam", "layer2+layer3", "max")
+    part = Calibration(scale=0.8, stages=(0.03, 0.05))
+    network, images = lively("resnet18"), as_input(windows.numpy())
+    stages = layer_cams(network, images, ("layer2", "layer3"), class_score(1))
+    expected = torch.maximum(torch.tanh(2 * stages[0] / 0.03), torch.tanh(2 * stages[1] / 0.05))
+    torch.testing.assert_close(CamEvidence([network], choice, [part]).maps(windows)[:, 0], part.apply(expected))
 
 
 def test_a_window_does_not_depend_on_its_batch(evidence, windows):

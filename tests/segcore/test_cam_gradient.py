@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn import functional
 
 from segcore._compat import import_timm
-from segcore.cam.capture import capture, class_score
+from segcore.cam.capture import capture
 from segcore.cam.gradient import fuse_stages, grad_cam, layer_cam, layer_cams, weigh_channels, weigh_pixels
 from segcore.cam.layers import default_layer, stage_layers
+from segcore.cam.scores import class_score
 from segcore.errors import ConfigError, ShapeError
 
 SITE = class_score(1)

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional
 
 from segcore._compat import import_timm
-from segcore.cam.capture import class_score
 from segcore.cam.gradient import grad_cam
-from segcore.cam.guided import guided_backprop, guided_grad_cam, guided_gradient, smooth_guided_grad_cam
+from segcore.cam.guided import guided_backprop, guided_grad_cam, guided_gradient, has_relus, smooth_guided_grad_cam
 from segcore.cam.layers import default_layer
+from segcore.cam.scores import class_score
 from segcore.errors import ConfigError
 
 SITE = class_score(1)
@@ -183,12 +183,23 @@ def test_a_batch_equals_its_images_one_by_one(arch, lively, images):
     assert_equal(smooth_guided_grad_cam(model, images, layer, SITE), torch.cat(single))
 
 
-@pytest.mark.parametrize(("sigma", "pixels"), [(2.5, 2.5), (None, 3.2), (0.0, 0.0)])
+@pytest.mark.parametrize(("sigma", "pixels"), [(2.5, 2.5), (None, 3.2)])
 def test_smoothing_is_a_gaussian_of_the_product(sigma, pixels, lively, images):
     model = lively("resnet18")
     raw = guided_grad_cam(model, images, "layer4", SITE)
     oracle = torch.from_numpy(gaussian_filter(raw.numpy(), (0, pixels, pixels), mode="nearest"))
     assert_equal(smooth_guided_grad_cam(model, images, "layer4", SITE, sigma=sigma), oracle)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, float("nan")])
+def test_smoothing_without_a_width_is_refused(sigma, lively, images):
+    with pytest.raises(ConfigError, match="sigma above 0 px, got"):
+        smooth_guided_grad_cam(lively("resnet18"), images, "layer4", SITE, sigma=sigma)
+
+
+def test_networks_without_a_relu_are_told_apart(lively, images):
+    assert has_relus(lively("resnet18"), images[:1])
+    assert not has_relus(nn.Sequential(nn.Conv2d(1, 2, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), images[:1])
 
 
 def test_networks_whose_relus_cannot_be_reached_are_refused(images):

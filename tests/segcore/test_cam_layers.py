@@ -20,7 +20,17 @@ def test_stages_of_the_usual_networks(arch):
     with torch.device("meta"):
         model = import_timm().create_model(arch, num_classes=2)
     assert stage_layers(model) == STAGES[arch]
-    assert default_layer(model) == STAGES[arch][-1]
+
+
+@pytest.mark.parametrize(
+    ("arch", "layer"), [("resnet18", "layer4"), ("densenet121", "features"), ("vgg16", "features"), ("efficientnet_b0", "bn2")]
+)
+def test_the_default_layer_is_what_the_head_reads(arch, layer):
+    with torch.device("meta"):
+        model = import_timm().create_model(arch, num_classes=2, in_chans=2)
+    before = [(module, module.training, len(module._forward_hooks)) for module in model.modules()]
+    assert default_layer(model) == layer
+    assert [(module, module.training, len(module._forward_hooks)) for module in model.modules()] == before
 
 
 def test_layers_come_in_the_order_asked_for(lively):

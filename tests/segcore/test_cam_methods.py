@@ -7,12 +7,9 @@ import sys
 import pytest
 import torch
 
-from segcore.cam.capture import class_score
-from segcore.cam.methods import CAMS
-from segcore.cam.names import CAM_NAMES
+from segcore.cam.methods import CAMS, site_score
+from segcore.cam.names import CAM_NAMES, DEAR, GUIDED
 from segcore.cam.smooth import smooth
-
-SITE = class_score(1)
 
 
 def test_names_and_registry_agree():
@@ -31,7 +28,7 @@ def test_the_registry_is_read_only():
 
 @pytest.mark.parametrize("name", CAMS)
 def test_all_are_called_alike(name, lively, images):
-    maps = CAMS[name](lively("resnet18"), images, "layer3", SITE)
+    maps = CAMS[name](lively("resnet18"), images, "layer3", site_score(name))
     assert maps.shape == (3, 64, 64)
     assert maps.dtype == torch.float32
     assert maps.min() >= 0
@@ -41,8 +38,20 @@ def test_all_are_called_alike(name, lively, images):
 
 @pytest.mark.parametrize("name", CAMS)
 def test_all_can_be_smoothed_alike(name, lively, images):
-    raw = CAMS[name](lively("resnet18"), images, "layer3", SITE, sigma=0.0)
-    torch.testing.assert_close(CAMS[name](lively("resnet18"), images, "layer3", SITE, sigma=2.0), smooth(raw, 2.0))
+    raw = "guided-grad-cam" if name == "smooth-guided-grad-cam" else name
+    maps, score = CAMS[raw](lively("resnet18"), images, "layer3", site_score(raw)), site_score(name)
+    torch.testing.assert_close(CAMS[name](lively("resnet18"), images, "layer3", score, sigma=2.0), smooth(maps, 2.0))
+
+
+def test_what_takes_no_gradient_explains_the_probability():
+    logits = torch.tensor([[0.0, 2.0], [1.0, 1.0]])
+    for name in CAMS:
+        wanted = logits.softmax(dim=1)[:, 1] if name in DEAR else logits[:, 1]
+        torch.testing.assert_close(site_score(name)(logits), wanted)
+
+
+def test_groups_of_names_are_of_the_registry():
+    assert set(DEAR) | set(GUIDED) < set(CAM_NAMES)
 
 
 @pytest.mark.parametrize("name", CAMS)
@@ -50,7 +59,7 @@ def test_all_can_be_smoothed_alike(name, lively, images):
 def test_a_constant_image_gives_numbers(name, value, lively):
     for arch in ("resnet18", "densenet121"):
         model = lively(arch)
-        maps = CAMS[name](model, torch.full((2, 1, 64, 64), value), model.feature_info[-1]["module"], SITE)
+        maps = CAMS[name](model, torch.full((2, 1, 64, 64), value), model.feature_info[-1]["module"], site_score(name))
         assert maps.isfinite().all()
 
 
@@ -58,6 +67,6 @@ def test_a_constant_image_gives_numbers(name, value, lively):
 @pytest.mark.parametrize("name", CAMS)
 def test_a_gpu_draws_the_same_map(name, lively, images):
     model = lively("resnet18")
-    wanted = CAMS[name](model, images, "layer3", SITE)
-    found = CAMS[name](copy.deepcopy(model).cuda(), images.cuda(), "layer3", SITE).cpu()
+    wanted = CAMS[name](model, images, "layer3", site_score(name))
+    found = CAMS[name](copy.deepcopy(model).cuda(), images.cuda(), "layer3", site_score(name)).cpu()
     assert (found - wanted).abs().max() <= 1e-4 * wanted.max()

@@ -19,6 +19,7 @@ def test_defaults_and_the_reference_differ_in_one_weight():
         intensity_sigma=13.0,
         iterations=5,
         guide="intensity",
+        backend="grid",
     )
     assert dataclasses.replace(CrfConfig(), appearance_weight=10.0) == REFERENCE
 
@@ -37,6 +38,8 @@ def test_defaults_and_the_reference_differ_in_one_weight():
         ("iterations", 0, "iterations is a whole number, at least 1, got 0"),
         ("iterations", 2.5, "iterations is a whole number, at least 1, got 2.5"),
         ("guide", "colour", "guide is 'intensity' or 'contrast', got 'colour'"),
+        ("backend", "fog", "a CRF backend is one of grid, pydensecrf, got 'fog'"),
+        ("backend", None, "a CRF backend is one of grid, pydensecrf, got None"),
     ],
 )
 def test_values_out_of_range_are_refused_at_birth(field, value, text):
@@ -47,6 +50,13 @@ def test_values_out_of_range_are_refused_at_birth(field, value, text):
 def test_settings_survive_json():
     config = CrfConfig(appearance_sigma=(20.0, 40.0))
     assert CrfConfig(**json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_settings_of_older_bundles_have_the_grid():
+    values = dataclasses.asdict(CrfConfig())
+    del values["backend"]
+    assert CrfConfig(**values) == CrfConfig()
+    assert CrfConfig(backend="pydensecrf").scaled(2.0).backend == "pydensecrf"
 
 
 def test_pairs_are_row_col():

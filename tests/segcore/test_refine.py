@@ -1,16 +1,20 @@
 """From a map to a mask."""
 
+import json
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from segcore.cam.smooth import smooth
-from segcore.crf.config import CrfConfig
-from segcore.crf.grid import refine
+from segcore.crf import CrfConfig, refine
 from segcore.errors import ConfigError, ShapeError
 from segcore.pipeline.refine import Refining, decide, smoothed
+from segcore.windows import Window, block_grid
 
 NOTHING = CrfConfig(smooth_weight=0.0, appearance_weight=0.0)
 CAREFUL = CrfConfig(smooth_sigma=2.0, appearance_sigma=10.0, iterations=3)
@@ -57,6 +61,48 @@ def test_several_bands_guide_by_their_mean():
     assert np.array_equal(decide(values, image, refining), decide(values, mean, refining))
 
 
+def test_several_bands_guide_by_the_weights_that_are_kept():
+    values, image = scene(2, bands=3)
+    refining = Refining(smooth=0, threshold=0.5, crf=CAREFUL)
+    alone = decide(values, image[1:2], refining)
+    assert not np.array_equal(alone, decide(values, image, refining))
+    assert np.array_equal(alone, decide(values, image, replace(refining, bands=(0.0, 1.0, 0.0))))
+    inverted = np.stack([image[0], 255 - image[1], image[2]])
+    assert np.array_equal(alone, decide(values, inverted, replace(refining, bands=(0.0, -1.0, 0.0))))
+
+
+@pytest.mark.parametrize("backend", ["grid", "pydensecrf"])
+def test_a_block_of_three_bands_with_its_halo_is_the_whole(backend):
+    if backend == "pydensecrf":
+        pytest.importorskip("pydensecrf.densecrf")
+    rng = np.random.default_rng(5)
+    image = np.stack([gaussian_filter(rng.standard_normal((260, 280)), 5) for _ in range(3)])
+    image[:, :, :140] *= [[[1]], [[0.1]], [[0.5]]]  # the first component of a block is not that of the whole
+    image = (128 + 100 * image / np.abs(image).max((1, 2), keepdims=True)).astype(np.uint8)
+    logit = gaussian_filter(rng.standard_normal((260, 280)), 5)
+    values = (1 / (1 + np.exp(-2 * logit / logit.std()))).astype(np.float32)
+    crf = CrfConfig(smooth_sigma=2.0, appearance_sigma=12.0, appearance_weight=10.0, iterations=3, backend=backend)
+    refining = Refining(smooth=0, threshold=0.5, crf=crf, bands=(0.5, 0.3, -0.2))
+    whole, tiled = decide(values, image, refining), np.zeros((260, 280), bool)
+    assert (whole != (values >= 0.5)).mean() > 0.02
+    for core in block_grid((260, 280), 100):
+        read = core.grow(refining.halo).overlap(Window(0, 0, 260, 280))
+        mask = decide(values[read.slices], image[:, *read.slices], refining, origin=(read.row, read.col))
+        tiled[core.slices] = mask[core.shift(-read.row, -read.col).slices]
+    assert (whole != tiled).mean() <= 0.001
+
+
+def test_pydensecrf_sees_all_bands():
+    pytest.importorskip("pydensecrf.densecrf")
+    values, image = scene(2, bands=3)
+    refining = Refining(smooth=0, threshold=0.5, crf=replace(CAREFUL, backend="pydensecrf", appearance_weight=10.0))
+    q = refine(torch.from_numpy(values.clip(1e-6, 1 - 1e-6)), torch.from_numpy(image), refining.crf, origin=(3, 4)).numpy()
+    found = decide(values, image, replace(refining, bands=(1.0, 0.0, 0.0)), origin=(3, 4))
+    clear = np.abs(q - 0.5) > 1e-4
+    assert np.array_equal(found[clear], q[clear] >= 0.5)
+    assert not np.array_equal(found, decide(values, image[:1], refining, origin=(3, 4)))
+
+
 def test_the_crf_follows_an_edge_of_the_image():
     image = np.zeros((1, 40, 40), np.uint8)
     image[:, :, 20:] = 200
@@ -96,6 +142,26 @@ def test_scaling_changes_lengths_only():
     scaled = Refining(smooth=2, threshold=0.4, crf=CAREFUL).scaled(1.5)
     assert scaled == Refining(smooth=3, threshold=0.4, crf=CAREFUL.scaled(1.5))
     assert Refining(smooth=2, threshold=0.4).scaled(0.5) == Refining(smooth=1, threshold=0.4)
+
+
+def test_settings_come_back_from_json_and_old_ones_have_the_grid():
+    refining = Refining(smooth=2, threshold=0.4, crf=CAREFUL, bands=(0.75, -0.25))
+    values = json.loads(json.dumps(asdict(refining.scaled(2.0).scaled(0.5))))
+    assert Refining(**{**values, "crf": CrfConfig(**values["crf"])}) == refining
+    del values["bands"], values["crf"]["backend"]
+    assert Refining(**{**values, "crf": CrfConfig(**values["crf"])}) == replace(refining, bands=())
+
+
+@pytest.mark.parametrize("bands", [(0.0, 0.0), (np.nan, 1.0), [1.0, np.inf]])
+def test_weights_that_make_no_band_are_refused(bands):
+    with pytest.raises(ConfigError, match="as many weights"):
+        Refining(smooth=0, threshold=0.5, bands=bands)
+
+
+def test_weights_for_other_bands_are_refused():
+    values, image = scene(2, bands=3)
+    with pytest.raises(ConfigError, match=r"3 band\(s\) need as many weights"):
+        decide(values, image, Refining(smooth=0, threshold=0.5, crf=CAREFUL, bands=(0.5, 0.5)))
 
 
 @pytest.mark.parametrize("values", [{"threshold": 0.0}, {"threshold": 1.0}, {"threshold": np.nan}, {"smooth": -1.0}, {"smooth": np.inf}])
