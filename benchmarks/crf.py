@@ -3,17 +3,22 @@
 The last line is one JSON object. Figures: time of pydensecrf / ours at 2048 x 2048 px, 5 iterations, one CPU thread each,
 set-up included (best of the runs, taken in turn); share of labels equal to brute force and mean |dQ| (worst of the
 scenes); share of labels equal to pydensecrf on smooth 512 px scenes (all of them, and the worst); share of labels that
-change when a scene is cut into 256 px blocks read with CrfConfig.halo (worst). Where CUDA is found, also pydensecrf /
-ours on the GPU. --quick takes fewer and smaller scenes but for the speed.
+change when a scene is cut into 256 px blocks read with CrfConfig.halo (worst); the same share and |dQ| for three bands
+on our backend pydensecrf, beside brute force. Where CUDA is found, also pydensecrf / ours on the GPU. --quick takes fewer
+and smaller scenes but for the speed. --full adds the peak memory of a fresh process that refines a scene of 30,000 x 30,000
+px in blocks, each made from its absolute coordinates and read with its halo: of the scene itself nothing is ever held.
 """
 
 import argparse
 import json
 import os
 import platform
+import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -25,6 +30,10 @@ from segcore.crf import REFERENCE, CrfConfig, refine
 from segcore.windows import Window, block_grid
 
 Scene = tuple[Tensor, Tensor]
+LARGE, BLOCK = 30_000, 1024
+"""Edges in pixels of the scene and of the blocks whose memory is measured."""
+CRATERS = 400
+"""Distance in pixels between the round things that the large scene shows."""
 
 
 def scene(height: int, width: int, seed: int, grain: float = 10.0) -> Scene:
@@ -52,10 +61,10 @@ def normalised(features: np.ndarray) -> np.ndarray:
 
 
 def brute_force(probability: Tensor, image: Tensor, config: CrfConfig) -> Tensor:
-    """Mean field with full N x N kernels."""
+    """Mean field with full N x N kernels; image (H, W) or (C, H, W)."""
     p = probability.double().numpy().reshape(-1).clip(1e-5, 1 - 1e-5)
     place = np.indices(probability.shape).reshape(2, -1) - np.array(probability.shape)[:, None] / 2
-    grey = image.double().numpy().reshape(1, -1) - 127
+    grey = image.double().numpy().reshape(-1, probability.numel()) - 127
     kernel = config.appearance_weight * normalised(np.concatenate([place / config.appearance_sigma, grey / config.intensity_sigma]))
     kernel += config.smooth_weight * normalised(place / config.smooth_sigma)
     q = np.stack([1 - p, p])
@@ -141,28 +150,95 @@ def tiling(size: int, seeds: int) -> dict[str, float]:
     return {"tiled_disagreement": max(1 - equal_labels(refine(*s, REFERENCE), tiled(*s, REFERENCE)) for s in scenes)}
 
 
+def three_bands(shape: tuple[int, int], seeds: int) -> dict[str, float]:
+    """Our backend pydensecrf on three bands, beside brute force."""
+    config = replace(REFERENCE, backend="pydensecrf")
+    equal, distance = [], []
+    for seed in range(seeds):
+        probability, image = scene(*shape, seed=seed, grain=4.0)
+        bands = torch.stack([image, *(scene(*shape, seed=seed + 100 * band)[1] for band in (1, 2))])
+        expected = brute_force(probability, bands, REFERENCE)
+        refined = refine(probability, bands, config)
+        equal.append(equal_labels(refined, expected))
+        distance.append((refined - expected).abs().mean().item())
+    return {"argmax_vs_brute_three_bands_pydensecrf": min(equal), "mean_dq_vs_brute_three_bands_pydensecrf": max(distance)}
+
+
+def large_scene(window: Window) -> Scene:
+    """A window of a scene without end, the same whatever window asks: rings on waves with grain, and a map that is a little off."""
+    row = torch.arange(window.row, window.row + window.height, dtype=torch.float64)[:, None]
+    col = torch.arange(window.col, window.col + window.width, dtype=torch.float64)
+    waves = torch.sin(row / 97 + 2 * torch.sin(col / 231)) + torch.sin(col / 83 + 2 * torch.sin(row / 197))
+    grain = torch.sin(12.9898 * row + 78.233 * col).mul_(43758.5453).frac_()
+    place = [torch.remainder(axis + 20 * torch.sin(axis / 1009), CRATERS) - CRATERS / 2 for axis in (row, col)]
+    distance = torch.hypot(*torch.broadcast_tensors(*place))
+    ring = torch.exp(-(((distance - 60) / 8) ** 2))
+    image = (110 + 30 * waves + 60 * ring + 8 * grain).clamp_(0, 255)
+    probability = torch.sigmoid((70 - torch.hypot(place[0] - 9, place[1] + 6)) / 12 + waves)
+    return probability.float(), image.float()
+
+
+def refine_large(size: int) -> dict[str, float]:
+    """Refine a scene of size x size in blocks, counting the site pixels; peak memory of this process."""
+    torch.set_num_threads(1)
+    whole, sites, start = Window(0, 0, size, size), 0, time.perf_counter()
+    for core in block_grid((size, size), BLOCK):
+        read = core.grow(REFERENCE.halo).overlap(whole)
+        refined = refine(*large_scene(read), REFERENCE, origin=(read.row, read.col))
+        sites += int((refined[core.shift(-read.row, -read.col).slices] > 0.5).sum())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"peak_gb": peak / 1e9, "minutes": (time.perf_counter() - start) / 60, "site_share": sites / size**2}
+
+
+def memory(size: int) -> dict[str, float]:
+    """Peak memory of a fresh process. Ask before this process grows: on Linux a child begins with its parent's peak."""
+    done = subprocess.run([sys.executable, __file__, "--large", str(size)], stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(
+        f"{size} x {size} px in blocks of {BLOCK} px with a halo of {REFERENCE.halo} px: peak {found['peak_gb']:.2f} GB, "
+        f"{found['minutes']:.1f} min on one thread, {found['site_share']:.1%} site"
+    )
+    return {f"peak_gb_{size}": found["peak_gb"]}
+
+
 def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer runs and scenes, and smaller ones but for the speed")
-    quick = parser.parse_args().quick
-    if find_spec("pydensecrf") is None:
-        print("the speed is a ratio to pydensecrf, which is not installed; run: pip install 'geocellseg[crf]'", file=sys.stderr)
-        sys.exit(3)
+def measure(quick: bool) -> dict[str, float]:
     torch.set_num_threads(1)
     figures = speed(2048, 2 if quick else 5)
     figures |= accuracy((40, 50), 2) if quick else accuracy((100, 100), 4)
+    figures |= three_bands((40, 50), 2) if quick else three_bands((100, 100), 4)
     figures |= agreement(2 if quick else 8)
-    figures |= tiling(768, 1) if quick else tiling(1024, 6)
+    return figures | (tiling(768, 1) if quick else tiling(1024, 6))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--quick", action="store_true", help="fewer runs and scenes, and smaller ones but for the speed")
+    mode.add_argument("--full", action="store_true", help=f"also the memory of {LARGE} x {LARGE} px; takes long")
+    mode.add_argument(
+        "--large", type=int, metavar="SIZE", help="nothing but the memory and time of SIZE x SIZE px in this process, as JSON"
+    )
+    given = parser.parse_args()
+    if given.large:
+        print(json.dumps(refine_large(given.large)))
+        return
+    if find_spec("pydensecrf") is None:
+        print("the speed is a ratio to pydensecrf, which is not installed; run: pip install 'geocellseg[crf]'", file=sys.stderr)
+        sys.exit(3)
+    figures = (memory(LARGE) if given.full else {}) | measure(given.quick)
     figures = {key: round(value, 5) for key, value in figures.items()}
     print("| figure | value |\n|---|---|")
     for key, value in figures.items():
         print(f"| {key} | {value} |")
-    sizes = {"brute_force_px": [40, 50] if quick else [100, 100], "tiled_scene_px": 768 if quick else 1024}
-    print(json.dumps({"name": "crf", "mode": "quick" if quick else "default", "machine": machine(), "sizes": sizes, "figures": figures}))
+    sizes = {"brute_force_px": [40, 50] if given.quick else [100, 100], "tiled_scene_px": 768 if given.quick else 1024}
+    if given.full:
+        sizes["block_px"] = BLOCK
+    name = "quick" if given.quick else "full" if given.full else "default"
+    print(json.dumps({"name": "crf", "mode": name, "machine": machine(), "sizes": sizes, "figures": figures}))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from geoseg.attributes import attributes
+from geoseg.crf_choice import MODELS_OWN, CrfChoice, require_backend
 from geoseg.export import write_geojson, write_layers
 from geoseg.figures import preview
+from geoseg.folds import folds_at
 from geoseg.known import OutlineSettings, Place, Sight, look, outline
 from geoseg.model import SiteModel
 from geoseg.nodata import nodata_distance
@@ -54,6 +56,7 @@ def outline_sites(
     out: Path,
     *,
     method: str | None = None,
+    crf: CrfChoice = MODELS_OWN,
     device: str = "cpu",
     threads: int = 1,
     overwrite: bool = False,
@@ -62,15 +65,19 @@ def outline_sites(
     """Outline every point of a layer and write OUT/: outlines.gpkg, outlines.geojson, preview.png, run.json.
 
     method: another map than the one the model was tuned with; lengths and cut stay those of the model.
+    crf: another CRF than the model's.
 
     Raises:
         BundleError: the model reads another number of bands.
-        ConfigError: the method is not calibrated in the model.
+        ConfigError: the method is not calibrated in the model, or the CRF is out of range.
+        MissingExtraError: the CRF's backend is not installed.
         OutputError: out exists or cannot be written.
     """
     heard: Progress = progress or Silent()
     model.require_bands(scene.source)
-    settings = replace(model.outline, choice=model.choose(method, model.outline.choice))
+    refining = crf.apply(model.outline.refining, model.window, scene.source.pixel_size)
+    require_backend(refining.crf)
+    settings = replace(model.outline, choice=model.choose(method, model.outline.choice), refining=refining)
     with fresh_dir(out, overwrite=overwrite, replaces="run.json") as folder:
         image = StretchedImage(scene.wanted, model.stretch_for(scene.wanted, scene.source.fingerprint))
         with torch_threads(threads):
@@ -147,7 +154,7 @@ def _found(
 ) -> geopandas.GeoDataFrame:
     columns = ["point_id", "fold", "settings", "score", "score_spread", "activation_mean", "activation_max", "nodata_m"]
     members = [f"score_{member + 1}" for member in range(len(model.networks))]
-    folds = _folds([row["place"] for row in rows], scene, model)
+    folds = folds_at([row["place"] for row in rows], model.facts, scene.source.fingerprint, reach=1)
     data = pandas.DataFrame(
         [{**row, "fold": fold, "settings": settings_digest(settings)} for row, fold in zip(rows, folds, strict=True)],
         columns=[*columns, *members],
@@ -161,15 +168,6 @@ def _missing(lost: Sequence[tuple[int, str]], points: Points) -> geopandas.GeoDa
     where = [i for i, _ in lost]
     data = {"point_id": [points.ids[i] for i in where], "reason": [reason for _, reason in lost]}
     return geopandas.GeoDataFrame(data, geometry=shapely.points(points.xy[where].reshape(-1, 2)), crs=points.crs)
-
-
-def _folds(places: Sequence[Place], scene: Scene, model: SiteModel) -> list[int | None]:
-    """Fold of each place that the model was trained on (the same pixel, give or take one), None for the others and other rasters."""
-    sites = model.facts["sites"]
-    if dict(model.facts["stretch"]["fingerprint"]) != scene.source.fingerprint or not sites or not places:
-        return [None] * len(places)
-    distance, nearest = cKDTree([(own["row"], own["col"]) for own in sites]).query(np.asarray(places, dtype=np.float64))
-    return [int(sites[j]["fold"]) if d <= 1 else None for d, j in zip(distance, nearest, strict=True)]
 
 
 def settings_digest(settings: OutlineSettings) -> str:

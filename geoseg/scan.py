@@ -14,6 +14,7 @@ import geopandas
 import torch
 
 from geoseg.assemble import assemble
+from geoseg.crf_choice import MODELS_OWN, CrfChoice, require_backend, scan_note
 from geoseg.export import write_fgb, write_geojson, write_layers
 from geoseg.figures import preview
 from geoseg.findings import Findings, find_sites
@@ -21,9 +22,8 @@ from geoseg.model import SiteModel
 from geoseg.scanning import ScanSettings
 from geoseg.scene import Scene
 from geoseg.trust import GDAL_ERRORS
-from segcore.crf.config import CrfConfig
 from segcore.data.stretch import StretchedImage
-from segcore.errors import ConfigError, InputError, OutputError
+from segcore.errors import InputError, OutputError
 from segcore.files import read_json, require_free, write_json
 from segcore.pipeline.plan import Plan
 from segcore.pipeline.runner import Runner, SerialRunner
@@ -43,14 +43,13 @@ class ScanOptions:
     method: str | None = None
     overlap: float = 0.5
     threshold: float | None = None
-    crf: str | None = None
-    """grid or none; None keeps the model's choice."""
+    crf: CrfChoice = MODELS_OWN
     device: str = "cpu"
     threads: int = 1
     block: int = 512
 
-    def settings(self, model: SiteModel) -> ScanSettings:
-        """The model's settings with the user's changes.
+    def settings(self, model: SiteModel, pixel_size: float | None = None) -> ScanSettings:
+        """The model's settings with the user's changes. pixel_size: metres of the raster as it is read; the model's if not given.
 
         Raises:
             ConfigError: an option is out of range, or the model has no such map.
@@ -58,18 +57,8 @@ class ScanOptions:
         refining = model.scan.refining
         if self.threshold is not None:
             refining = replace(refining, threshold=self.threshold)
-        if self.crf == "none":
-            refining = replace(refining, crf=None)
-        elif self.crf == "grid":
-            refining = replace(refining, crf=refining.crf or default_crf(model.window))
-        elif self.crf is not None:
-            raise ConfigError(f"--crf is grid or none, got {self.crf}.")
+        refining = self.crf.apply(refining, model.window, pixel_size or model.pixel_size)
         return replace(model.scan, choice=model.choose(self.method, model.scan.choice), refining=refining)
-
-
-def default_crf(window: int) -> CrfConfig:
-    """The careful CRF for a model that was tuned without one: the reference lengths belong to windows of 400 px."""
-    return CrfConfig().scaled(window / 400)
 
 
 def scan_raster(
@@ -93,15 +82,19 @@ def scan_raster(
         BundleError: the model reads another number of bands.
         ConfigError: an option is out of range.
         InputError: resume finds no unfinished run, or one with other settings.
+        MissingExtraError: the CRF's backend is not installed.
         OutputError: out exists (without resume or overwrite) or cannot be written.
     """
     heard: Progress = progress or Silent()
     model.require_bands(scene.source)
-    settings = options.settings(model)
+    settings = options.settings(model, scene.source.pixel_size)
+    require_backend(settings.refining.crf)
     image = StretchedImage(scene.source, model.stretch_for(scene.wanted, scene.source.fingerprint))
     plan = _plan(scene, model, image, settings, options)
     work = _open_work(out, plan, resume=resume, overwrite=overwrite)
     heard.say(f"scan: {len(plan.windows)} windows of {model.window} px, {len(model.networks)} network(s), {len(plan.blocks)} blocks")
+    if note := scan_note(settings.refining.crf):
+        heard.say(note)
     scan = Scan(plan, image, model.evidence(settings.choice, device=options.device), work)
     with _resumable(work):
         scan.run(runner or SerialRunner(), heard)

@@ -8,6 +8,7 @@ import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+from segcli.crf import crf_choice, crf_options
 
 
 @click.command("outline")
@@ -17,6 +18,7 @@ from segcli.console import Console, pass_console
 @options.output("OUT")
 @options.points_crs
 @options.method
+@crf_options
 @options.raster_options
 @options.device
 @options.threads
@@ -31,6 +33,9 @@ def command(
     out: Path,
     points_crs: str | None,
     method: str | None,
+    crf: str | None,
+    crf_width: str | None,
+    crf_weight: float | None,
     bands: tuple[int, ...] | None,
     nodata: float | None,
     area: str | None,
@@ -51,6 +56,7 @@ def command(
         options=RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote),
         points_crs=points_crs,
         method=method,
+        crf=crf_choice(crf, crf_width, crf_weight),
         device=device,
         threads=threads,
         overwrite=overwrite,

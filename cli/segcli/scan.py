@@ -9,6 +9,7 @@ import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+from segcli.crf import crf_choice, crf_options
 
 FILES = ("sites.gpkg", "sites.geojson", "sites.fgb", "activation.tif", "mask.tif", "preview.png", "run.json")
 
@@ -20,7 +21,7 @@ FILES = ("sites.gpkg", "sites.geojson", "sites.fgb", "activation.tif", "mask.tif
 @options.method
 @click.option("--overlap", type=float, default=0.5, show_default=True, metavar="SHARE", help="Of a window that its neighbour sees too.")
 @click.option("--threshold", type=float, metavar="T", help="Activation from which ground is site, 0 to 1.  [default: the model's]")
-@click.option("--crf", type=click.Choice(["grid", "none"]), help="Refine the mask by grey values.  [default: the model's choice]")
+@crf_options
 @options.raster_options
 @options.device
 @options.threads
@@ -44,6 +45,9 @@ def command(
     resume: bool,
     keep_work: bool,
     overwrite: bool,
+    crf: str | None,
+    crf_width: str | None,
+    crf_weight: float | None,
     **scanning: Any,
 ) -> None:
     """Search all of RASTER for sites with MODEL, and outline them."""
@@ -55,7 +59,7 @@ def command(
         raster,
         model,
         out,
-        ScanOptions(**scanning),
+        ScanOptions(crf=crf_choice(crf, crf_width, crf_weight), **scanning),
         options=RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote),
         device=device,
         threads=threads,

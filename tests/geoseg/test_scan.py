@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 import rasterio
 
+from geoseg.crf_choice import CrfChoice, default_crf
+from geoseg.lengths import Length
 from geoseg.model import SiteModel, load_model
-from geoseg.scan import ScanOptions, default_crf, scan_raster
+from geoseg.scan import ScanOptions, scan_raster
 from geoseg.scanning import ScanSettings
 from geoseg.scene import RasterOptions, open_scene
-from segcore.errors import BundleError, ConfigError, InputError, OutputError
+from segcore.errors import BundleError, ConfigError, InputError, MissingExtraError, OutputError
 from segcore.pipeline.refine import Refining
 from segcore.progress import Silent
 
@@ -126,7 +129,8 @@ def test_an_interrupted_run_goes_on_to_the_same_files(small, model, tmp_path):
         ({"overlap": 0.25}, "grid"),
         ({"block": 64}, "block"),
         ({"method": "grad-cam"}, "map"),
-        ({"crf": "grid"}, "refining"),
+        ({"crf": CrfChoice(backend="grid")}, "refining"),
+        ({"crf": CrfChoice(weight=3.0)}, "refining"),
     ],
 )
 def test_resume_with_other_settings_is_refused_by_name(small, model, tmp_path, change, name):
@@ -206,18 +210,64 @@ def test_the_plan_says_what_must_be_equal(small, model, tmp_path):
 def test_what_a_user_may_say_instead(model):
     assert ScanOptions().settings(model) == model.scan
     assert ScanOptions(threshold=0.7).settings(model).refining.threshold == 0.7
-    with_crf = ScanOptions(crf="grid").settings(model)
+    with_crf = ScanOptions(crf=CrfChoice(backend="grid")).settings(model)
     assert with_crf.refining.crf == default_crf(32)
     tuned = replace(model, scan=ScanSettings(choice=model.scan.choice, gate=0.5, refining=with_crf.refining))
-    assert ScanOptions(crf="none").settings(tuned).refining.crf is None
+    assert ScanOptions(crf=CrfChoice(backend="none")).settings(tuned).refining.crf is None
     assert ScanOptions(method="grad-cam").settings(model).choice.method == "grad-cam"
     for wrong, message in (
-        ({"crf": "lattice"}, "--crf is grid or none"),
         ({"threshold": 1.5}, "between 0 and 1"),
-        ({"method": "x"}, "calibrated"),
+        ({"method": "x"}, "a map is one of"),
+        ({"method": "score-cam"}, "--calibrate"),
     ):
         with pytest.raises(ConfigError, match=message):
             ScanOptions(**wrong).settings(model)
+
+
+@pytest.mark.parametrize("change", [CrfChoice(width=Length(11, "px")), CrfChoice(weight=2.0), CrfChoice(backend="none")])
+def test_resume_with_another_crf_is_refused(small, model, tmp_path, change):
+    options = replace(OPTIONS, crf=CrfChoice(width=Length(10, "px")))
+    with pytest.raises(Killed):
+        scan_raster(small, model, tmp_path / "RUN", options, runner=Tired(1))
+    with pytest.raises(InputError, match=r"differs in refining\."):
+        scan_raster(small, model, tmp_path / "RUN", replace(OPTIONS, crf=change), resume=True)
+    scan_raster(small, model, tmp_path / "RUN", options, resume=True)
+
+
+def test_a_width_in_metres_is_one_of_the_raster_as_it_is_read(small, model, tmp_path):
+    assert small.source.pixel_size == pytest.approx(2.0)
+    other = replace(model, facts={**model.facts, "pixel_size": 2.05})
+    scan_raster(small, other, tmp_path / "RUN", replace(OPTIONS, crf=CrfChoice(width=Length(20, "m"))))
+    refining = json.loads((tmp_path / "RUN" / "run.json").read_text())["config"]["settings"]["refining"]
+    assert refining["crf"]["appearance_sigma"] == pytest.approx(10.0)
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+def test_a_scan_with_pydensecrf_says_so_and_nearly_equals_the_grid(small, model, tmp_path):
+    pytest.importorskip("pydensecrf")
+    masks, heard = {}, Heard()
+    for backend in ("grid", "pydensecrf"):
+        crf = CrfChoice(backend=backend, width=Length(5, "px"))
+        scan_raster(small, model, tmp_path / backend, replace(OPTIONS, crf=crf), progress=heard)
+        with rasterio.open(tmp_path / backend / "mask.tif") as source:
+            masks[backend] = source.read(1)
+    assert len([line for line in heard.lines if "does not tile exactly" in line]) == 1
+    assert (masks["grid"] == masks["pydensecrf"]).mean() > 0.98
+    assert (masks["grid"] == 1).any()
+
+
+def test_without_the_extra_nothing_is_begun(small, model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydensecrf", None)
+    with pytest.raises(MissingExtraError, match="pip install"):
+        scan_raster(small, model, tmp_path / "RUN", replace(OPTIONS, crf=CrfChoice(backend="pydensecrf")))
+    assert not (tmp_path / "RUN").exists()
 
 
 def test_another_number_of_bands_is_refused(model, tmp_path, write_raster):
