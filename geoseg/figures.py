@@ -97,7 +97,7 @@ def overlay(
     """
     image, transform = _decimate(image, transform)
     figure, axes = _canvas(image, title)
-    handles = [_draw(axes, layer, transform) for layer in layers]
+    handles = [draw_layer(axes, layer, transform) for layer in layers]
     _finish(path, figure, axes, handles, metres=_pixel_size(transform) * metres_per_unit, width=image.shape[1])
 
 
@@ -149,7 +149,7 @@ def confusion_overlay(
     layers = [Layer(kind="expert", shapes=expert, label="expert outline"), Layer(kind="found", shapes=predicted, label="found outline")]
     if len(ignore):
         layers.insert(0, Layer(kind="ignore", shapes=ignore, label="ignored"))
-    handles += [_draw(axes, layer, transform) for layer in layers]
+    handles += [draw_layer(axes, layer, transform) for layer in layers]
     _finish(path, figure, axes, handles, metres=_pixel_size(transform) * metres_per_unit, width=image.shape[1])
 
 
@@ -199,7 +199,7 @@ def _canvas(image: NDArray[np.uint8], title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _draw(axes: Axes, layer: Layer, transform: Affine) -> Line2D:
+def draw_layer(axes: Axes, layer: Layer, transform: Affine) -> Line2D:
     """Draw a layer in pixel coordinates; its legend entry."""
     colour = COLOURS[layer.kind]
     shapes = np.asarray(layer.shapes, dtype=object)
@@ -236,7 +236,7 @@ def _tint(axes: Axes, mask: NDArray[np.bool_], colour: str) -> None:
 
 def _finish(path: Path, figure: Figure, axes: Axes, handles: Sequence[Any], *, metres: float, width: int) -> None:
     """Add scale bar and legend, and write the file. metres: width of an image pixel."""
-    _scale_bar(axes, metres, width)
+    scale_bar(axes, metres, width)
     legend = figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=9)
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -244,7 +244,7 @@ def _finish(path: Path, figure: Figure, axes: Axes, handles: Sequence[Any], *, m
         figure.savefig(scratch, format="png", metadata={"Software": None})
 
 
-def _scale_bar(axes: Axes, metres: float, width: int) -> None:
+def scale_bar(axes: Axes, metres: float, width: int) -> None:
     """A bar of a round length, at most a quarter of the picture, in its lower left corner."""
     length = round_length(width * metres / 4)
     bar, height = length / metres, axes.get_ylim()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -10,12 +11,12 @@ from torch import Tensor, nn
 from segcore.cam.capture import Score, image_scores
 from segcore.errors import ConfigError
 
-CPU_PIXELS, GPU_PIXELS = 1 << 18, 1 << 22
+CPU_PIXELS, GPU_PIXELS = 300_000, 1 << 22
 """Pixels of a batch: what keeps caches warm on a CPU, and a GPU busy."""
 
 
-def batch_size(images: Tensor, batch: int | None) -> int:
-    """How many images (..., H, W) are taken together; batch itself where it is given.
+def batch_size(images: Tensor, count: int, batch: int | None) -> int:
+    """How many of count images like images (..., H, W) are taken together, in batches of even size; batch where it is given.
 
     Raises:
         ConfigError: batch is below 1.
@@ -23,7 +24,8 @@ def batch_size(images: Tensor, batch: int | None) -> int:
     if batch is not None and batch < 1:
         raise ConfigError(f"a batch holds at least one image, got {batch}.")
     pixels = GPU_PIXELS if images.is_cuda else CPU_PIXELS
-    return batch or max(1, pixels // (images.shape[-2] * images.shape[-1]))
+    most = max(1, pixels // (images.shape[-2] * images.shape[-1]))
+    return batch or math.ceil(count / math.ceil(count / most))
 
 
 def score_batches(model: nn.Module, batches: Iterable[Tensor], score: Score) -> Tensor:

@@ -6,7 +6,7 @@ network itself stays as it is: the calls of the two functions are caught, whatev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,10 @@ class NormWatch(TorchFunctionMode):
         options = dict(kwargs or {})
         answer = func(*args, **options)
         if not isinstance(answer, _FACTS):
-            for place, value in enumerate([*args, *options.values()]):
+            for value in _tensors([args, options]):
                 if id(value) in self._made:
-                    self._read.setdefault(id(value), []).append(_norm(func, args, options) if place == 0 else None)
-        if func is functional.conv2d and len(args) > 1 and isinstance(answer, Tensor):
+                    self._read.setdefault(id(value), []).append(_norm(func, args, options) if args and value is args[0] else None)
+        if func is functional.conv2d and len(args) > 1 and isinstance(args[1], nn.Parameter):  # others may be made anew in each call
             bias = args[2] if len(args) > 2 else options.get("bias")
             self._made[id(answer)] = (answer, args[1], bias)  # held, so that no other tensor gets its id
             self._runs[id(args[1])] = self._runs.get(id(args[1]), 0) + 1
@@ -82,7 +82,8 @@ class FoldedNorms(TorchFunctionMode):
         super().__init__()
         self.pairs = tuple(pairs)
         self._weights = {id(pair.weight): pair.folded() for pair in self.pairs}
-        self._norms = {id(pair.norm[0]) for pair in self.pairs}
+        self._norms = {id(pair.weight): id(pair.norm[0]) for pair in self.pairs}
+        self._done: dict[int, Tensor] = {}
 
     def __torch_function__(self, func: Any, types: Iterable[type], args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         """Called by torch instead of each of its functions."""
@@ -90,9 +91,11 @@ class FoldedNorms(TorchFunctionMode):
         if func is functional.conv2d and len(args) > 1 and id(args[1]) in self._weights:
             weight, bias = self._weights[id(args[1])]
             options.pop("bias", None)
-            return func(args[0], weight, bias, *args[3:], **options)
-        if func is functional.batch_norm and len(args) > 1 and id(args[1]) in self._norms:
-            return args[0]
+            answer = func(args[0], weight, bias, *args[3:], **options)
+            self._done[self._norms[id(args[1])]] = answer
+            return answer
+        if func is functional.batch_norm and len(args) > 1 and self._done.get(id(args[1])) is args[0]:
+            return self._done.pop(id(args[1]))
         return func(*args, **options)
 
 
@@ -103,6 +106,15 @@ def fold_norms(model: nn.Module, image: Tensor) -> FoldedNorms:
         with watch:
             model(image.clone())
         return watch.folded()
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    """The tensors among the arguments of a call, also those in lists, as of torch.cat."""
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, list | tuple | dict):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _tensors(value)
 
 
 def _norm(func: Any, args: Any, options: Mapping[str, Any]) -> tuple[Any, ...] | None:

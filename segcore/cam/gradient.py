@@ -60,8 +60,9 @@ def fuse_stages(maps: Sequence[Tensor], scales: Sequence[float], how: Fusion = "
     """
     if not maps or len(maps) != len(scales):
         raise ShapeError(f"fusing needs one scale per map, got {len(maps)} map(s) and {len(scales)} scale(s).")
-    if min(scales) <= 0:
-        raise ConfigError(f"a calibration scale is positive, got {min(scales):g}. Calibrate each stage first.")
+    for scale in scales:
+        if not scale > 0:
+            raise ConfigError(f"a calibration scale is positive, got {scale:g}. Calibrate each stage first.")
     stack = torch.stack([stage / scale for stage, scale in zip(maps, scales, strict=True)])
     if how == "max":
         return torch.tanh(2 * stack).amax(dim=0)

@@ -148,7 +148,8 @@ def _first(args: Any, options: dict[str, Any]) -> Tensor:
 
 def _record(model: nn.Module, images: Tensor, layers: list[str], score: Score) -> tuple[Recording, GuidedReLUs]:
     for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod") or getattr(module, "grad_checkpointing", False):
+        compiled = isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+        if compiled or getattr(module, "grad_checkpointing", False):
             what = name or "the network"
             raise ConfigError(f"guided backpropagation must reach every ReLU; {what} is compiled or checkpointed. Pass the plain network.")
     with GuidedReLUs() as relus:

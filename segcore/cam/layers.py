@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from segcore.errors import ConfigError
 
@@ -67,7 +67,7 @@ def default_layer(model: nn.Module) -> str:
             module.training = False
         for name, module in modules:
             undone.callback(module.register_forward_hook(partial(_note_answer, answers, name)).remove)
-        features = forward(_empty_image(model))
+        features = _of_empty_image(model, forward)
     found = [name for name, answer in answers if answer is features]
     return min(found, key=lambda name: (name.count("."), len(name)), default=last)
 
@@ -76,14 +76,17 @@ def _note_answer(answers: list[tuple[str, Any]], name: str, _module: nn.Module, 
     answers.append((name, answer))
 
 
-def _empty_image(model: nn.Module) -> Tensor:
-    """Zeros (1, C, H, W) as the network reads them, at most 64 px where it says nothing else."""
+def _of_empty_image(model: nn.Module, forward: Any) -> Any:
+    """What forward answers to zeros (1, C, H, W) of 64 px, or of the network's usual size where it reads no other or needs more."""
     first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     if first is None:
         raise ConfigError(f"a map needs a convolutional network; {type(model).__name__} has no convolution. Choose another.")
     config: Any = getattr(model, "pretrained_cfg", None) or {}
-    size = config.get("input_size", (3, 64, 64))[-2:] if config.get("fixed_input_size") else (64, 64)
-    return torch.zeros(1, first.in_channels, *size, device=first.weight.device, dtype=first.weight.dtype)
+    usual = tuple(config.get("input_size", (3, 224, 224))[-2:])
+    for size in (usual,) if config.get("fixed_input_size") else ((64, 64), usual):
+        with suppress(RuntimeError):
+            return forward(torch.zeros(1, first.in_channels, *size, device=first.weight.device, dtype=first.weight.dtype))
+    raise ConfigError(f"a layer is found on an empty image, but {type(model).__name__} cannot read one of {usual} px. Name a layer.")
 
 
 def _feature_modules(model: nn.Module) -> list[str]:

@@ -41,14 +41,16 @@ def occlusion(
     """
     check_images(images)
     height, width = images.shape[-2:]
-    window = window or max(1, round(WINDOW_SHARE * min(height, width)))
-    stride = stride or max(1, window // 2)
+    window = max(1, round(WINDOW_SHARE * min(height, width))) if window is None else window
+    stride = max(1, window // 2) if stride is None else stride
     if not 1 <= stride <= window <= min(height, width):
         raise ConfigError(
             f"a window hides 1 to {min(height, width)} px and the stride is 1 to the window; got window {window} and stride {stride}."
         )
     corners = list(product(_starts(height, window, stride), _starts(width, window, stride)))
-    size = batch_size(images, batch)
+    size = batch_size(images, len(corners), batch)
+    if len(images) == 0:
+        return images.new_zeros((0, height, width), dtype=torch.float32)
     with undisturbed(model, images), torch.inference_mode(), fold_norms(model, images[:1]):
         whole = score_batches(model, torch.split(images.clone(), size), score)
         hidden = [score_batches(model, _hidden(image, corners, window, fill, size), score) for image in images]

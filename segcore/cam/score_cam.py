@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from segcore.cam.batches import batch_size, score_batches
 from segcore.cam.capture import Score, check_images, observe, undisturbed
-from segcore.cam.folding import fold_norms
+from segcore.cam.folding import FoldedNorms, NormWatch
 from segcore.cam.gradient import upsample
 from segcore.errors import ConfigError
 
@@ -29,13 +29,24 @@ def score_cam(
         ShapeError: images, the layer's answer or the score have the wrong shape; images hold NaN.
     """
     check_images(images)
-    size = batch_size(images, batch)
+    if len(images) == 0:
+        return images.new_zeros((0, *images.shape[-2:]), dtype=torch.float32)
     with undisturbed(model, images), torch.inference_mode():
-        (act,), _ = observe(model, images.clone(), [layer])
-        act = _chosen(act, channels)
-        with fold_norms(model, images[:1]):
-            weights = torch.stack([_weights(model, image, own, score, size) for image, own in zip(images, act, strict=True)])
-        return upsample(torch.einsum("bc,bchw->bhw", weights, act.float()), images).relu()
+        acts, folded = _acts(model, images, layer)
+        acts = [_chosen(act, channels) for act in acts]
+        size = batch_size(images, acts[0].shape[1], batch)
+        with folded:
+            weights = [_weights(model, image, act[0], score, size) for image, act in zip(images, acts, strict=True)]
+        maps = [torch.einsum("c,bchw->bhw", own, act.float()) for own, act in zip(weights, acts, strict=True)]
+        return upsample(torch.cat(maps), images).relu()
+
+
+def _acts(model: nn.Module, images: Tensor, layer: str) -> tuple[list[Tensor], FoldedNorms]:
+    """What the layer answers to each image, (1, K, h, w), and the norms that can be folded from then on."""
+    watch = NormWatch()
+    with watch:
+        (first,), _ = observe(model, images[:1].clone(), [layer])
+    return [first, *(observe(model, image[None].clone(), [layer])[0][0] for image in images[1:])], watch.folded()
 
 
 def _chosen(act: Tensor, channels: Sequence[int] | None) -> Tensor:
@@ -48,12 +59,16 @@ def _chosen(act: Tensor, channels: Sequence[int] | None) -> Tensor:
 
 def _weights(model: nn.Module, image: Tensor, act: Tensor, score: Score, batch: int) -> Tensor:
     """Score of image (C, H, W) under the mask of each channel of act (K, h, w), (K,); 0 where the channel is constant."""
-    flat = act.flatten(1)
-    varied = torch.nonzero(flat.amax(dim=1) > flat.amin(dim=1))[:, 0]
+    varied = torch.nonzero(_differ(act) & torch.cat([_differ(upsample(some, image)) for some in torch.split(act, batch)]))[:, 0]
     weights = torch.zeros(len(act), device=act.device)
     if len(varied):
         weights[varied] = score_batches(model, _masked(image, act[varied], batch), score)
     return weights
+
+
+def _differ(maps: Tensor) -> Tensor:
+    """Which maps of (K, h, w) are not constant, (K,); rounding at input size makes constants of some, and of constants others."""
+    return maps.amax(dim=(1, 2)) > maps.amin(dim=(1, 2))
 
 
 def _masked(image: Tensor, act: Tensor, size: int) -> Iterator[Tensor]:
