@@ -8,6 +8,7 @@ Each function opens what the user named, says what is odd about it, and hands ov
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,14 @@ from affine import Affine
 from geopandas import GeoDataFrame
 
 from geoseg.chips import ChipConfig, Ground, cut_chips
+from geoseg.compare import compare_views
+from geoseg.compare_report import write_report
+from geoseg.compare_sites import judged_sites
+from geoseg.comparison import Comparison
+from geoseg.crf_choice import MODELS_OWN, CrfChoice
 from geoseg.evaluate import Scores, evaluate
+from geoseg.explain import Explained, draw_explained
+from geoseg.explain import explain as explain_place
 from geoseg.export import holds_sites, read_sites
 from geoseg.figures import confusion_overlay, thumbnail
 from geoseg.findings import Findings
@@ -28,11 +36,13 @@ from geoseg.scan import ScanOptions, scan_raster
 from geoseg.scene import RasterOptions, Scene, open_scene
 from geoseg.train import SiteTraining, train_sites
 from geoseg.vectors import Points, read_points, read_polygons
+from geoseg.views import open_views
 from segcore.data.stretch import StretchedImage, fit_stretch
 from segcore.device import choose_device
-from segcore.errors import InputError
-from segcore.files import require_free, write_json
+from segcore.errors import InputError, OutputError
+from segcore.files import fresh_dir, require_free, sha256, write_json
 from segcore.progress import Progress, Silent
+from segcore.threads import torch_threads
 from segcore.train.loop import TrainConfig
 
 _SILENT = Silent()
@@ -88,6 +98,7 @@ def outline(
     options: RasterOptions = _WHOLE,
     points_crs: str | None = None,
     method: str | None = None,
+    crf: CrfChoice = MODELS_OWN,
     device: str = "auto",
     threads: int | None = None,
     overwrite: bool = False,
@@ -103,6 +114,7 @@ def outline(
         loaded,
         out,
         method=method,
+        crf=crf,
         device=choose_device(device),
         threads=threads or torch.get_num_threads(),
         overwrite=overwrite,
@@ -129,6 +141,61 @@ def scan(
     scene = open_scene(raster, options, pixel_size=loaded.pixel_size, progress=progress)
     scanning = replace(scanning, device=choose_device(device), threads=threads or torch.get_num_threads())
     return scan_raster(scene, loaded, out, scanning, resume=resume, overwrite=overwrite, keep_work=keep_work, progress=progress)
+
+
+def explain(
+    raster: Path,
+    models: Sequence[Path],
+    at: tuple[float, float],
+    out: Path,
+    *,
+    methods: Sequence[str] | None = None,
+    expert: Path | None = None,
+    options: RasterOptions = _WHOLE,
+    device: str = "auto",
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = _SILENT,
+) -> Explained:
+    """Draw the window around one place under each model and method as a PNG, with an expert's outlines in red."""
+    require_free(out, overwrite=overwrite)
+    if out.suffix.lower() != ".png":
+        raise OutputError(f"a panel is a PNG; got {out.name}. Name it {out.stem}.png.")
+    views = open_views(raster, models, options, progress=progress)
+    drawn = () if expert is None else read_polygons(expert, views[0].scene.grid.crs).geometry.to_numpy()
+    with torch_threads(threads or torch.get_num_threads()):
+        seen = explain_place(views, at, methods=methods, device=choose_device(device), progress=progress)
+    draw_explained(out, seen, expert=drawn)
+    return seen
+
+
+def compare(
+    raster: Path,
+    expert: Path,
+    models: Sequence[Path],
+    out: Path,
+    *,
+    options: RasterOptions = _WHOLE,
+    methods: Sequence[str] | None = None,
+    ignore: Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = _SILENT,
+) -> Comparison:
+    """Compare models and maps by Dice with an expert's outlines; writes compare.csv, compare.md, compare.png, run.json."""
+    require_free(out, overwrite=overwrite, replaces="run.json")
+    views = open_views(raster, models, options, progress=progress)
+    crs, source = views[0].scene.grid.crs, views[0].scene.source
+    sites = judged_sites(views, read_polygons(expert, crs), None if ignore is None else read_polygons(ignore, crs))
+    with fresh_dir(out, overwrite=overwrite, replaces="run.json") as folder:
+        with torch_threads(threads or torch.get_num_threads()):
+            found = compare_views(views, sites, methods, device=choose_device(device), progress=progress)
+        digests = {name: sha256(path) for name, path in (("expert", expert), ("ignore", ignore)) if path is not None and path.is_file()}
+        inputs = {"raster": source.fingerprint, "models": {view.name: view.model.digest for view in views}, **digests}
+        config = {"methods": None if methods is None else list(methods), "area": None if options.area is None else str(options.area)}
+        write_report(folder, found, scene=source.name, expert=expert.name, inputs=inputs, config=config)
+    return found
 
 
 def judge(

@@ -97,7 +97,10 @@ method = click.option("--method", type=MapName(), metavar="NAME", help="Activati
 """--method, as `method: str | None`."""
 
 methods = click.option(
-    "--methods", type=Names(CAM_NAMES, where="@"), metavar="A,B,..", help="Maps, as layer-cam or layer-cam@layer2.  [default: all calibrated ones]"
+    "--methods",
+    type=Names(CAM_NAMES, where="@"),
+    metavar="A,B,..",
+    help="Maps, as layer-cam or layer-cam@layer2.  [default: all calibrated ones]",
 )
 """--methods, as `methods: tuple[str, ...] | None`."""
 

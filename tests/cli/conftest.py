@@ -19,7 +19,7 @@ import torch
 from click.testing import CliRunner, Result
 from scipy.ndimage import gaussian_filter
 
-from segcli.main import geoseg_group
+from segcli.main import GROUPS
 
 UTM = "EPSG:32638"
 PLACE = rasterio.Affine(2.0, 0.0, 400_000.0, 0.0, -2.0, 3_700_000.0)
@@ -38,7 +38,13 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def geoseg() -> Call:
     """geoseg(*arguments): run the command in this process."""
-    return lambda *arguments: CliRunner().invoke(geoseg_group, [str(part) for part in arguments], prog_name="geoseg")
+    return lambda *arguments: CliRunner().invoke(GROUPS["geoseg"], [str(part) for part in arguments], prog_name="geoseg")
+
+
+@pytest.fixture(scope="session")
+def cellseg() -> Call:
+    """cellseg(*arguments): run the command in this process."""
+    return lambda *arguments: CliRunner().invoke(GROUPS["cellseg"], [str(part) for part in arguments], prog_name="cellseg")
 
 
 @pytest.fixture(scope="session")

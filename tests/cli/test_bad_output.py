@@ -8,7 +8,7 @@ import pytest
 from segcore.files import read_json
 
 
-@pytest.fixture(params=["chips", "train", "outline", "scan", "export", "evaluate"])
+@pytest.fixture(params=["chips", "train", "outline", "scan", "export", "evaluate", "explain"])
 def command(request, world, chain):
     """command(out) -> the arguments of one of the commands that write."""
     small = ["--arch", "test_resnet", "--members", 1, "--epochs", 1, "--budget", "small"]
@@ -19,8 +19,9 @@ def command(request, world, chain):
         "scan": ["scan", world.raster, chain.model, "--area", "400000,3699600,400400,3700000", "--threads", 1],
         "export": ["export", chain.run / "sites.gpkg"],
         "evaluate": ["evaluate", world.some, world.expert, "--raster", world.raster],
+        "explain": ["explain", world.raster, chain.model, "--at", "400600,3699400", "--methods", "grad-cam", "--threads", 1],
     }[request.param]
-    suffix = {"export": ".fgb", "evaluate": ".json"}.get(request.param, "")
+    suffix = {"export": ".fgb", "evaluate": ".json", "explain": ".png"}.get(request.param, "")
     return lambda folder: [*arguments, "-o", folder / f"result{suffix}"]
 
 
@@ -60,6 +61,7 @@ def full(*_arguments, **_options):
         ("outline", "pathlib.Path.write_text"),
         ("export", "pyogrio.write_dataframe"),
         ("evaluate", "pathlib.Path.write_text"),
+        ("explain", "matplotlib.figure.Figure.savefig"),
     ],
     indirect=["command"],
 )
@@ -84,7 +86,7 @@ def test_a_disk_that_fills_up_during_a_scan_leaves_what_can_be_resumed(command, 
     assert read_json(tmp_path / "result/run.json")["counts"]["windows"] == 169
 
 
-@pytest.mark.parametrize("command", ["chips", "outline", "scan", "export", "evaluate"], indirect=True)
+@pytest.mark.parametrize("command", ["chips", "outline", "scan", "export", "evaluate", "explain"], indirect=True)
 def test_overwrite_replaces_what_is_there(command, works, tmp_path):
     works(*command(tmp_path))
     out = command(tmp_path)[-1]

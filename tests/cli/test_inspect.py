@@ -3,7 +3,7 @@ import pytest
 import rasterio
 from click.testing import CliRunner
 
-from segcli.main import geoseg_group
+from segcli.main import GROUPS
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def raster(tmp_path):
 
 
 def inspect(*arguments):
-    return CliRunner().invoke(geoseg_group, ["inspect", *map(str, arguments)])
+    return CliRunner().invoke(GROUPS["geoseg"], ["inspect", *map(str, arguments)])
 
 
 def test_facts_go_to_stdout(raster):

@@ -6,22 +6,23 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from segcli.main import GEOSEG, geoseg_group
+from segcli.main import GROUPS
 
-HEAVY = ("torch", "numpy", "rasterio", "geopandas", "rich")
+HEAVY = ("torch", "numpy", "rasterio", "geopandas", "skimage", "zarr", "rich")
+COMMANDS = [(group, name) for group, commands in GROUPS.items() for name in commands.table]
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in GEOSEG)], ids=" ".join)
-def test_help_loads_nothing_heavy(arguments):
+@pytest.mark.parametrize(("group", "words"), [*((group, []) for group in GROUPS), *((group, [name]) for group, name in COMMANDS)])
+def test_help_loads_nothing_heavy(group, words):
     code = f"""
 import sys
-from segcli.main import geoseg_group
+from segcli.main import GROUPS
 try:
-    geoseg_group.main({arguments})
+    GROUPS[{group!r}].main({[*words, "--help"]})
 except SystemExit as end:
     print("exit", end.code, [name for name in {HEAVY} if name in sys.modules])
 """
@@ -30,17 +31,18 @@ except SystemExit as end:
     assert done.stdout.startswith("Usage: ")
 
 
-@pytest.mark.parametrize("name", GEOSEG)
-def test_each_listed_module_defines_its_command(name):
-    command = import_module(GEOSEG[name][0]).command
+@pytest.mark.parametrize(("group", "name"), COMMANDS)
+def test_each_listed_module_defines_its_command(group, name):
+    command = import_module(GROUPS[group].table[name][0]).command
     assert isinstance(command, click.Command)
     assert command.name == name
     assert command.help
 
 
-def test_help_lists_all_commands_in_order():
-    text = CliRunner().invoke(geoseg_group, ["--help"]).stdout
-    assert [line.split()[0] for line in text.split("Commands:\n")[1].splitlines()] == list(GEOSEG)
+@pytest.mark.parametrize("group", GROUPS)
+def test_help_lists_all_commands_in_order(group):
+    text = CliRunner().invoke(GROUPS[group], ["--help"]).stdout
+    assert [line.split()[0] for line in text.split("Commands:\n")[1].splitlines()] == list(GROUPS[group].table)
 
 
 def test_the_entry_point_ends_with_one_line_and_exit_code_2():
@@ -49,7 +51,8 @@ def test_the_entry_point_ends_with_one_line_and_exit_code_2():
     assert done.stderr == "Error: no command 'scam'; did you mean 'scan'? See 'geoseg --help'.\n"
 
 
-def test_version_is_that_of_the_distribution():
+@pytest.mark.parametrize("group", GROUPS)
+def test_version_is_that_of_the_distribution(group):
     from importlib.metadata import version
 
-    assert CliRunner().invoke(geoseg_group, ["--version"], prog_name="geoseg").stdout == f"geoseg {version('geocellseg')}\n"
+    assert CliRunner().invoke(GROUPS[group], ["--version"], prog_name=group).stdout == f"{group} {version('geocellseg')}\n"
