@@ -1,0 +1,1 @@
+"""The commands of cellseg, one file each."""
