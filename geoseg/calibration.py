@@ -35,9 +35,9 @@ def calibrate_maps(
     """
     found: dict[str, list[Calibration]] = {}
     for number, choice in enumerate(choices):
-        if choice.method in DEAR:
-            progress.say(_cost(networks, chips, pools, choice))
         try:
+            if choice.method in DEAR:
+                progress.say(_cost(networks, chips, pools, choice))
             stages = _stage_scales(found, choice, len(networks))
             members = zip(networks, pools, stages, strict=True)
             found[str(choice)] = [calibrate(_site_maps(own, chips, pool, choice, scales), stages=scales) for own, pool, scales in members]
@@ -78,7 +78,10 @@ def _windows(network: nn.Module, chips: ChipSet, sites: NDArray[np.int64]) -> Te
 def _cost(networks: Sequence[nn.Module], chips: ChipSet, pools: Sequence[NDArray[np.int64]], choice: MapChoice) -> str:
     """What calibrating a dear map will take, from one window."""
     sites = [_sites(chips, pool, choice) for pool in pools]
+    if not len(sites[0]):
+        raise ConfigError("a scale is measured on training sites, of which there is none.")
+    window = _windows(networks[0], chips, sites[0][:1])
     start = time.monotonic()
-    draw(networks[0], _windows(networks[0], chips, sites[0][:1]), choice)
+    draw(networks[0], window, choice).cpu()
     seconds = time.monotonic() - start
     return f"calibrating {choice}: {seconds:.1f} s a window, about {seconds * sum(map(len, sites)) / 60:.1f} min"

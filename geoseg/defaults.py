@@ -7,13 +7,14 @@ its runs with 60 and more sites chose for LayerCAM at stride 8. Lengths are in w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
 from geoseg.known import OutlineSettings
 from geoseg.scanning import ScanSettings
 from segcore.cam.choice import MapChoice
+from segcore.cam.gradient import Fusion
 from segcore.cam.layers import default_layer, stage_layers
 from segcore.errors import ConfigError
 from segcore.pipeline.refine import Refining
@@ -43,18 +44,19 @@ def stage_at(network: nn.Module, stride: int) -> str:
 def candidate_maps(network: nn.Module) -> list[MapChoice]:
     """The maps that tuning chooses from; the first one is the default."""
     last = default_layer(network)
-    return [
+    maps = [
         MapChoice("layer-cam", stage_at(network, FINE)),
         MapChoice("layer-cam", stage_at(network, MIDDLE)),
-        fused_maps(network)[0],
+        *fused_maps(network)[:1],
         *(MapChoice(method, last) for method in ("grad-cam", "guided-backprop", "guided-grad-cam", "smooth-guided-grad-cam")),
     ]
+    return list(dict.fromkeys(maps))
 
 
 def fused_maps(network: nn.Module) -> list[MapChoice]:
-    """LayerCAM of the last four stages, fused in both ways."""
-    layers = "+".join(stage_layers(network)[-FUSED:])
-    return [MapChoice("layer-cam", layers, "weighted"), MapChoice("layer-cam", layers, "max")]
+    """LayerCAM of the last four stages, fused in both ways; none where there is one stage."""
+    stages = stage_layers(network)[-FUSED:]
+    return [MapChoice("layer-cam", "+".join(stages), how) for how in get_args(Fusion)] if len(stages) > 1 else []
 
 
 def calibrated_maps(network: nn.Module, dear: Sequence[str] = ()) -> list[MapChoice]:

@@ -131,6 +131,9 @@ def load_model(path: Path) -> SiteModel:
         outline, scan = settings_from_facts(facts)
         if not (int(facts["window"]) <= _LARGEST and 0 < float(facts["pixel_size"]) < math.inf):
             raise ConfigError(f"windows of {facts['window']} px of {facts['pixel_size']} m cannot be")
+        for key, own in calibrations.items():
+            if {len(part.stages) for part in own} - {len(MapChoice.parse(key).stages)}:
+                raise ConfigError(f"{key} has not one scale for each stage")
         for choice in (outline.choice, scan.choice):
             if len(calibrations[str(choice)]) != len(networks):
                 raise ConfigError(f"{choice} is not calibrated for each network")

@@ -29,8 +29,12 @@ class MapChoice:
             raise ConfigError(f"an activation map is one of {', '.join(CAMS)}; got {self.method!r}.")
         if self.fuse not in get_args(Fusion):
             raise ConfigError(f"stages are fused by {' or '.join(get_args(Fusion))}, got {self.fuse!r}.")
+        if not all(self.layers):
+            raise ConfigError(f"a map is named method@layer, fused ones method@layer+layer; got {self.method}@{self.layer}.")
         if self.method != "layer-cam" and len(self.layers) > 1:
             raise ConfigError(f"only layer-cam fuses layers; {self.method} looks at one, got {self.layer}.")
+        if self.fuse != "weighted" and len(self.layers) == 1:
+            raise ConfigError(f"stages are fused where there are several; got one, {self.layer}. Leave :{self.fuse} out.")
 
     def __str__(self) -> str:
         """method@layer, method@layer+layer or method@layer+layer:max: the key under which calibrations are kept."""

@@ -52,7 +52,8 @@ def fuse_stages(maps: Sequence[Tensor], scales: Sequence[float], how: Fusion = "
     """Join the LayerCAM maps of successive stages, each (B, H, W) first divided by its calibration scale; -> (B, H, W).
 
     "weighted": weighted mean with 1, 2, 4, 8, ...: later stages see larger parts and decide more (the thesis asks for
-    "higher weight for later layers", the numbers are ours). "max": the largest of tanh(2 map / scale), after eq. 9 of Jiang et al.
+    "higher weight for later layers", the numbers are ours). "max": the largest of tanh(2 map / scale), after eq. 9 of Jiang et al.,
+    at input size.
 
     Raises:
         ConfigError: how is unknown, or a scale is not positive.

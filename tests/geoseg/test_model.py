@@ -80,6 +80,17 @@ def test_maps_are_chosen_by_name(model):
         model.choose("magic", default)
 
 
+def test_a_calibration_that_does_not_fit_its_map_is_refused(tell_model, tmp_path):
+    def cut(facts):
+        key = next(key for key in facts["calibration"] if "+" in key)
+        facts["calibration"][key][0]["stages"].pop()
+
+    with pytest.raises(BundleError, match="has not one scale for each stage"):
+        load_model(spoiled(tell_model, tmp_path / "cut", cut))
+    with pytest.raises(BundleError, match="got 'xray'"):
+        load_model(spoiled(tell_model, tmp_path / "new", lambda facts: facts["calibration"].update({"xray@layer1": []})))
+
+
 def test_guiding_without_a_relu_is_said(model):
     assert model.note(MapChoice("guided-backprop", "layer4")) is None
     silent = replace(

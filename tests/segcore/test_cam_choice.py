@@ -23,14 +23,21 @@ def test_a_choice_has_a_name_and_knows_its_methods():
 
 @given(st.lists(LAYERS, min_size=1, max_size=4), st.sampled_from(["weighted", "max"]))
 def test_a_name_says_all(layers, fuse):
-    choice = MapChoice("layer-cam", "+".join(layers), fuse)
+    choice = MapChoice("layer-cam", "+".join(layers), fuse if len(layers) > 1 else "weighted")
     assert MapChoice.parse(str(choice)) == choice
     assert [own.layer for own in choice.stages] == (layers if len(layers) > 1 else [])
 
 
 @pytest.mark.parametrize(
     ("key", "text"),
-    [("layer-cam@a+b:mean", "by weighted or max, got 'mean'"), ("grad-cam@a+b", "only layer-cam fuses"), ("cam@a", "got 'cam'")],
+    [
+        ("layer-cam@a+b:mean", "by weighted or max, got 'mean'"),
+        ("grad-cam@a+b", "only layer-cam fuses"),
+        ("cam@a", "got 'cam'"),
+        ("layer-cam", "method@layer"),
+        ("layer-cam@a+", "method@layer"),
+        ("layer-cam@a:max", "got one, a"),
+    ],
 )
 def test_names_that_mean_nothing(key, text):
     with pytest.raises(ConfigError, match=text):

@@ -57,7 +57,7 @@ def test_groups_of_names_are_of_the_registry():
 @pytest.mark.parametrize("name", CAMS)
 @pytest.mark.parametrize("value", [0.0, 2.0])
 def test_a_constant_image_gives_numbers(name, value, lively):
-    for arch in ("resnet18", "densenet121"):
+    for arch in ("resnet18",) if name in DEAR else ("resnet18", "densenet121"):
         model = lively(arch)
         maps = CAMS[name](model, torch.full((2, 1, 64, 64), value), model.feature_info[-1]["module"], site_score(name))
         assert maps.isfinite().all()
