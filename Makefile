@@ -34,7 +34,7 @@ check: $(CHECKABLE)  ## format, lint, types, import contracts, docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(TESTABLE)  ## the quick form of the benchmarks that need no data
-	@set -e; for script in benchmarks/help.py benchmarks/crf.py; do echo "== $$script"; $(BIN)/python $$script --quick; done
+	@set -e; for script in benchmarks/help.py benchmarks/crf.py benchmarks/simulate.py; do echo "== $$script"; $(BIN)/python $$script --quick; done
 
 docs: $(CHECKABLE)  ## read the docs at http://localhost:8000
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve

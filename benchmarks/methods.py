@@ -4,7 +4,7 @@ Trains networks on the left three quarters of the relief scene with every map ca
 the right quarter, which they never saw, and draws one of those sites. Data: --data, $GEOCELLSEG_DATA or ../shared/data;
 exit 3 where it is absent. A step whose result is there is not repeated, so an interrupted study goes on where it stopped.
 
-    python benchmarks/methods.py --budget cpu       about 40 minutes on 2 cores
+    python benchmarks/methods.py --budget cpu       about 40 minutes on 2 cores, one network
     python benchmarks/methods.py --budget gpu       five networks of each kind, all sites of the quarter
     python benchmarks/methods.py --budget smoke     a minute or two, to see that it runs
     python benchmarks/methods.py --report           only write the tables of docs/how-to/maps.md again, from the CSV
@@ -35,7 +35,7 @@ BORDER, WINDOW = 5760, 128
 """First column that is judged, and the window, in pixels."""
 BUDGETS = {
     "smoke": (("resnet18",), 1, "2", 300),
-    "cpu": (("resnet18", "resnet34"), 1, "20", 2240),
+    "cpu": (("resnet18",), 1, "20", 2240),
     "gpu": (("vgg16", "resnet34", "densenet121"), 5, "40", 4480),
 }
 """Networks, members, epochs, and the rows of the right quarter whose sites are judged."""

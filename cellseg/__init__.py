@@ -35,7 +35,11 @@ if TYPE_CHECKING:
         perturb_dataset,
         perturb_labels,
     )
+    from cellseg.predict import Segmenter, load_segmenter
+    from cellseg.predictions import predict_dataset
     from cellseg.simulate import simulate, simulate_dataset
+    from cellseg.training.segmenter import train_segmenter
+    from cellseg.training.settings import SegmenterTraining
 
 __all__ = [
     "CELL",
@@ -50,18 +54,23 @@ __all__ = [
     "Omission",
     "SaltPepper",
     "Scores",
+    "Segmenter",
+    "SegmenterTraining",
     "Segments",
     "Shift",
     "evaluate",
     "evaluate_datasets",
     "import_dataset",
     "info",
+    "load_segmenter",
     "open_dataset",
     "perturb",
     "perturb_dataset",
     "perturb_labels",
+    "predict_dataset",
     "simulate",
     "simulate_dataset",
+    "train_segmenter",
     "write_dataset",
 ]
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellseg.facts import FACTS_FILE, DatasetFacts, read_facts, require_name
 from cellseg.image import CELL, CellImage, Instances
@@ -141,8 +142,8 @@ class Dataset(Sequence[CellImage]):
 
     def _read(self, name: str) -> CellImage:
         own = self.files[name]
-        pixels, size = read_pixels(own.image, self.axes)
         instances = read_labels(own.labels, self.axes)
+        pixels, size = blank(instances.shape) if own.image is None else read_pixels(own.image, self.axes)
         require_fitting(_czyx(pixels.shape), _czyx((1, *instances.shape)), name)
         classes = self.classes_of(name, present(instances))
         return CellImage(name=name, pixels=pixels, instances=instances, classes=classes, pixel_size_um=size or self.pixel_size_um)
@@ -156,7 +157,7 @@ def open_dataset(path: Path | str) -> Dataset:
     """
     folder = Path(path)
     facts = read_facts(folder)
-    files = list_files(folder)
+    files = list_files(folder, labels_only=facts.labels_only)
     table = read_instances(folder / INSTANCES_FILE, files, facts.classes)
     splits = read_splits(folder / SPLITS_FILE, files)
     return Dataset(path=folder, facts=facts, files=MappingProxyType(files), splits=MappingProxyType(splits), table=table)
@@ -175,7 +176,7 @@ def write_dataset(
     Args:
         path: the folder.
         images: of the axes and classes that facts say, each with a name of its own.
-        facts: what dataset.json says. An image whose pixel size differs keeps its own.
+        facts: what dataset.json says. An image whose pixel size differs keeps its own. With labels_only pixels are not written.
         splits: {name: (split, group)}; images may be left out, and "" is no group.
         overwrite: replace an earlier dataset.
 
@@ -187,7 +188,7 @@ def write_dataset(
     folder = Path(path)
     require_whole_groups(splits or {})
     with fresh_dir(folder, overwrite=overwrite, replaces=FACTS_FILE) as scratch:
-        for part in ("images", "labels"):
+        for part in ("labels",) if facts.labels_only else ("images", "labels"):
             (scratch / part).mkdir()
         writer = _Writer(folder=scratch, facts=facts)
         if len(facts.classes) > 1:
@@ -202,6 +203,11 @@ def write_dataset(
             write_splits(scratch / SPLITS_FILE, splits)
         write_json(scratch / FACTS_FILE, facts.as_json())
     return folder
+
+
+def blank(shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], None]:
+    """Pixels (1, *shape) that take no memory, for labels without an image, and no pixel size."""
+    return np.broadcast_to(np.uint8(0), (1, *shape)), None
 
 
 def present(instances: Instances) -> Instances:
@@ -235,7 +241,8 @@ class _Writer:
         size = image.pixel_size_um
         own = size is not None and size != self.facts.pixel_size_um
         size = self.facts.pixel_size_um if size is None else size
-        write_pixels(self.folder / "images", image.name, image.pixels, pixel_size_um=size, own_size=own)
+        if not self.facts.labels_only:
+            write_pixels(self.folder / "images", image.name, image.pixels, pixel_size_um=size, own_size=own)
         write_labels(self.folder / "labels", image.name, image.instances, pixel_size_um=size)
         return rows
 

@@ -40,6 +40,8 @@ class DatasetFacts:
     licence: str = ""
     source: str = ""
     """Where the images come from, in words."""
+    labels_only: bool = False
+    """Whether the folder holds labels without images, as predictions do; images then read as 0."""
 
     def __post_init__(self) -> None:
         require_name(self.name, "dataset")
@@ -65,7 +67,7 @@ class DatasetFacts:
             "licence": self.licence,
             "source": self.source,
             "format_version": FORMAT_VERSION,
-        }
+        } | ({"labels_only": True} if self.labels_only else {})
 
 
 def read_facts(folder: Path) -> DatasetFacts:
@@ -115,10 +117,14 @@ def _facts_of(found: dict[str, Any]) -> DatasetFacts:
     wrong = [key for key, value in words.items() if not isinstance(value, str)]
     if wrong:
         raise ConfigError(f"{wrong[0]} must be text, got {words[wrong[0]]!r}.")
+    alone = found.get("labels_only", False)
+    if not isinstance(alone, bool):
+        raise ConfigError(f"labels_only must be true or false, got {alone!r}.")
     size = found.get("pixel_size_um")
     if size is not None and not (isinstance(size, list) and all(type(edge) in (int, float) for edge in size)):
         raise ConfigError(f"pixel_size_um must be null or a list of numbers, got {size!r}.")
-    return DatasetFacts(**words, pixel_size_um=None if size is None else tuple(map(float, size)), classes=_classes_of(found["classes"]))
+    size = None if size is None else tuple(map(float, size))
+    return DatasetFacts(**words, pixel_size_um=size, classes=_classes_of(found["classes"]), labels_only=alone)
 
 
 def _classes_of(found: Any) -> tuple[str, ...]:

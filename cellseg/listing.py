@@ -18,19 +18,27 @@ _PASSED_OVER = frozenset({"thumbs.db", "desktop.ini"})
 class Files:
     """Where one image lies."""
 
-    image: Path
+    image: Path | None
+    """None where the dataset holds labels alone."""
     labels: Path
     """The image itself where it is an OME-Zarr that holds its labels."""
 
 
-def list_files(folder: Path) -> dict[str, Files]:
+def list_files(folder: Path, *, labels_only: bool = False) -> dict[str, Files]:
     """The images of a dataset by name, in alphabetical order; no file is opened.
+
+    labels_only: the dataset says that there are labels without images; the folder images is not looked at.
 
     Raises:
         InputError: a folder is missing, an image has no labels or the reverse, two files have one name, or a file is of an
             unknown kind.
     """
-    images, labels = _list(folder / "images"), _list(folder / "labels")
+    labels = _list(folder / "labels")
+    if labels_only:
+        if not labels:
+            raise InputError(f"a dataset holds at least one label file; {folder / 'labels'} is empty. Make it again.")
+        return {name: Files(image=None, labels=labels[name]) for name in sorted(labels)}
+    images = _list(folder / "images")
     for name, path in images.items():
         if name not in labels and path.suffix.lower() == ".zarr" and (path / "labels").is_dir():
             labels[name] = path

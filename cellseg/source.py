@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellseg.image import CellImage
 from cellseg.store import decode_labels, one_label, open_stored, read_labels, read_pixels
@@ -50,7 +51,7 @@ class CellSource:
 
 def open_source(
     name: str,
-    image: Path,
+    image: Path | None,
     labels: Path,
     *,
     axes: str,
@@ -58,7 +59,7 @@ def open_source(
     only_class: str | None = None,
     pixel_size_um: tuple[float, ...] | None = None,
 ) -> CellSource:
-    """Open the files of an image; PNG files are read whole, TIFF and OME-Zarr not at all.
+    """Open the files of an image; PNG files are read whole, TIFF and OME-Zarr not at all. Without an image, pixels are 0.
 
     Raises:
         InputError: a file is missing or damaged, has other axes, or the sizes differ; or it is a volume.
@@ -66,12 +67,37 @@ def open_source(
     """
     if "Z" in axes:
         raise InputError(f"volumes are read whole; {name} has the axes {axes}. Take it from the dataset by its name.")
-    pixels, size = _pixels(image, axes)
     ids = _labels(labels, axes)
+    pixels, size = (_Blank(labels=ids), None) if image is None else _pixels(image, axes)
     if ids.shape != (1, *pixels.shape[1:]):
         raise InputError(f"an image and its labels have one size, and labels one channel; {name} has {pixels.shape} and {ids.shape}.")
     size = size or pixel_size_um
     return CellSource(name=name, pixels=pixels, labels=ids, classes=classes or {}, only_class=only_class, pixel_size_um=size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Blank:
+    """An image of zeros, as large as its labels."""
+
+    labels: ImageSource
+
+    @property
+    def name(self) -> str:
+        return self.labels.name
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.labels.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        return np.dtype(np.uint8)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        return np.zeros((1, window.height, window.width), dtype=np.uint8)
+
+    def mask(self, window: Window) -> NDArray[np.bool_]:
+        return self.labels.mask(window)
 
 
 def _pixels(path: Path, axes: str) -> tuple[ImageSource, tuple[float, ...] | None]:

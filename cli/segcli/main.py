@@ -27,7 +27,10 @@ CELLSEG = {
     "info": ("segcli.cells.info", "Counts, sizes and problems of a data set, and a contact sheet."),
     "import": ("segcli.cells.import_", "Turn annotations of other tools into a data set."),
     "perturb": ("segcli.cells.perturb", "Make labels worse, by known amounts."),
+    "train": ("segcli.cells.train", "Train a network to find one class of cells."),
+    "predict": ("segcli.cells.predict", "Find the cells of images of any size with a trained network."),
     "evaluate": ("segcli.cells.evaluate", "Compare labels with those of an expert."),
+    "study": ("segcli.cells.study", "Measure what wrong labels cost, network by network."),
 }
 """The same of cellseg."""
 

@@ -22,6 +22,7 @@ KINDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "site-classifier": frozenset(
             {"arch", "bands", "classes", "window", "pixel_size", "stretch", "calibration", "outline", "scan", "tuned_on", "split", "sites"}
         ),
+        "segmenter": frozenset({"net", "options", "channels", "classes", "target", "pixel_size_um", "normalise", "patch", "metrics"}),
     }
 )
 """Kind of bundle -> facts it must state."""

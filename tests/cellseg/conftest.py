@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -80,3 +83,33 @@ def with_ignore(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         instances[:8] = IGNORE
         images.append(image.with_labels(instances))
     return open_dataset(write_dataset(folder, images, facts=DatasetFacts(name="ignore", axes="YX", pixel_size_um=(0.5, 0.5), classes=TWO)))
+
+
+def blob_image(name: str, seed: int, size: tuple[int, int] = (64, 64), *, ignore: int = 0, channels: int = 1) -> CellImage:
+    """Up to six round cells of radius 5 to 8 px, bright on dark, noisy; the upper `ignore` rows are unknown."""
+    rng = np.random.default_rng([seed, 7])
+    rows, cols = np.indices(size)
+    instances = np.zeros(size, np.int32)
+    for own in range(1, 7):
+        row, col, radius = rng.uniform(8, size[0] - 8), rng.uniform(8, size[1] - 8), rng.uniform(5, 8)
+        disk = (rows - row) ** 2 + (cols - col) ** 2 <= radius**2
+        if not instances[disk].any():
+            instances[disk] = own
+    pixels = np.where(instances > 0, 150, 60) + rng.normal(0, 20, (channels, *size))
+    instances[:ignore] = IGNORE
+    return CellImage(name=name, pixels=pixels.clip(0, 255).astype(np.uint8), instances=instances, pixel_size_um=(0.5, 0.5))
+
+
+Blobs = Callable[..., Dataset]
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    """blobs(count=4, name="blobs", splits=None, ...): a dataset of blob_image blob-0, blob-1, ..., class cell, in tmp_path."""
+
+    def make(count: int = 4, name: str = "blobs", splits: dict[str, tuple[str, str]] | None = None, **how: object) -> Dataset:
+        images = (blob_image(f"blob-{seed}", seed, **how) for seed in range(count))  # type: ignore[arg-type]
+        facts = DatasetFacts(name="blobs", axes="CYX" if how.get("channels", 1) != 1 else "YX", pixel_size_um=(0.5, 0.5))
+        return open_dataset(write_dataset(tmp_path / name, images, facts=facts, splits=splits))
+
+    return make

@@ -102,7 +102,7 @@ def test_facts_that_are_no_json_leave_nothing(tmp_path):
 
 
 def test_a_bundle_is_checked_at_birth():
-    with pytest.raises(BundleError, match="a model is one of site-classifier; this one says 'oracle'"):
+    with pytest.raises(BundleError, match="a model is one of segmenter, site-classifier; this one says 'oracle'"):
         a_bundle(kind="oracle")
     with pytest.raises(BundleError, match="states arch, window; this one does not"):
         a_bundle(facts={name: None for name in KINDS[KIND] - {"arch", "window"}})

@@ -1,0 +1,68 @@
+"""Which images of a dataset are learnt from, which test, and which dataset it is."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+
+from cellseg.dataset import Dataset
+from cellseg.perturb.folder import check_perturbation
+from cellseg.perturb.inclusion import Inclusion
+from cellseg.splits import make_splits
+from cellseg.study.plan import StudyPlan, seed_of
+from segcore.errors import ConfigError
+
+TEST_SHARE = 0.3
+"""Of the images, where the dataset says no splits."""
+
+
+def parts(data: Dataset, plan: StudyPlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the images to learn from and to test on: the splits train and test, or chosen by the seed with groups whole.
+
+    Raises:
+        ConfigError: volumes, a class that the dataset or its training images do not have, or too few images.
+    """
+    if data.facts.is_volume:
+        raise ConfigError(f"a study learns from 2-D images; {data.path} holds volumes. Make slices, as `cellseg simulate --slices` does.")
+    if plan.target not in data.classes:
+        raise ConfigError(f"the target is a class of the dataset, which are {', '.join(data.classes)}; got {plan.target!r:.80}.")
+    if plan.inclusion:
+        check_perturbation(data, Inclusion(1.0, plan.target))
+    if len(data) < 3:
+        raise ConfigError(f"a study learns from some images, validates on others and tests on others still; {data.path} has {len(data)}.")
+    train, test = _named(data) if {own for own, _ in data.splits.values()} else _drawn(data, plan)
+    for names, words in ((train, "learn from"), (test, "test on")):
+        if not any(len(data[name].ids_of(plan.target)) for name in names):
+            raise ConfigError(
+                f"the target is on some images of each part; none of the {len(names)} to {words} has {plan.target!r}. Choose another."
+            )
+    return train, test
+
+
+def fingerprint(data: Dataset) -> str:
+    """A digest of what a dataset holds: another pixel, label, class or split is another dataset, another file format is not.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    digest = sha256("|".join((data.facts.name, data.axes, *data.classes)).encode())
+    for image in data:
+        classes = [image.class_of(own) for own in image.ids]
+        for array in (image.pixels, image.instances):
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        digest.update(repr((image.name, data.splits.get(image.name), classes)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _named(data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the splits say; images of other splits are left out."""
+    return data.split("train").names, data.split("test").names
+
+
+def _drawn(data: Dataset, plan: StudyPlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    rng = np.random.default_rng(seed_of(plan.seed, "parts"))
+    found = make_splits(data.names, {}, {"train": 1 - TEST_SHARE, "test": TEST_SHARE}, rng)
+    train, test = (tuple(name for name in data.names if found[name][0] == part) for part in ("train", "test"))
+    return train, test

@@ -1,0 +1,202 @@
+"""The sweep: runs that are not in the table yet are made, by several processes, and each is in the table once it is done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from cellseg.dataset import Dataset, open_dataset
+from cellseg.study.learners import Learner, learn
+from cellseg.study.parts import fingerprint, parts
+from cellseg.study.plan import Key, StudyPlan, digest_of
+from cellseg.study.row import Job
+from cellseg.study.table import TABLE_FILE, Row, read_table, write_table
+from segcore.errors import ConfigError, RunError
+from segcore.files import read_json, require_free, write_json
+from segcore.progress import Progress, Silent
+from segcore.provenance import collect
+
+STUDY_FILE = "study.json"
+_WORK = ".work"
+
+
+def run_study(
+    data: Dataset | Path | str,
+    out: Path | str,
+    plan: StudyPlan,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    seconds: float | None = None,
+    learner: Learner = learn,
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Make the rows of a plan that are not there yet; the table is the same for any number of workers and interruptions.
+
+    Args:
+        data: 2-D images of a split train and a split test, else some are held back for testing; groups stay whole.
+        out: folder of the study: study.json and runs.csv, written anew after each run.
+        plan: what is run.
+        workers: processes. Each is started afresh, so a script that calls this needs `if __name__ == "__main__":`.
+        resume: go on with a study that is there, or begin one. More levels, runs and methods may be asked for than before.
+        seconds: begin no run that is not expected to end within so many; what is missing is for a later call.
+        learner: what learns.
+        progress: hears of the number of runs, then of each.
+
+    Returns:
+        The rows of the plan that are there, in its order.
+
+    Raises:
+        ConfigError: the plan does not fit the dataset, or the study that is there has other settings.
+        OutputError: out exists and resume is off, or cannot be written.
+        InputError: a file cannot be used.
+        RunError: a process was killed from outside, or training failed.
+    """
+    data = data if isinstance(data, Dataset) else open_dataset(data)
+    heard = progress or Silent()
+    if workers < 1:
+        raise ConfigError(f"workers is a whole number from 1, got {workers}.")
+    train, test = parts(data, plan)
+    ledger = _open(Path(out), plan, fingerprint(data), resume=resume)
+    jobs = _jobs(data, train, test, ledger, learner)
+    heard.say(
+        f"{len(ledger.order)} runs, {len(ledger.order) - len(jobs)} of them done; {len(train)} images to learn from, {len(test)} to test"
+    )
+    heard.step("runs", len(ledger.order) - len(jobs), len(ledger.order))
+    fits = _Clock(rows=ledger.rows, seconds=seconds).fits
+    try:
+        for row in _serial(jobs, fits) if workers == 1 else _spread(jobs, workers, fits):
+            ledger.add(row)
+            heard.say(f"{row.key.words}: Dice {row.dice:.3f}, {row.seconds:.0f} s")
+            heard.step("runs", len(ledger.wanted()), len(ledger.order))
+    finally:
+        shutil.rmtree(ledger.out / _WORK, ignore_errors=True)
+    return ledger.wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ledger:
+    """The folder of a study while it grows."""
+
+    out: Path
+    plan: StudyPlan
+    settings: str
+    order: tuple[Key, ...]
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        write_table(self.out / TABLE_FILE, self.rows, self.order)
+
+    def wanted(self) -> list[Row]:
+        """The rows of the plan that are there, in its order."""
+        there = {row.key: row for row in self.rows}
+        return [there[key] for key in self.order if key in there]
+
+
+def _open(out: Path, plan: StudyPlan, data: str, *, resume: bool) -> _Ledger:
+    """The study that is there, or a new one."""
+    settings = plan.settings(data)
+    digest = digest_of(settings)
+    if resume and out.is_dir() and any(out.iterdir()):
+        found = read_json(out / STUDY_FILE).get("settings")
+        _require_same(found if isinstance(found, dict) else {}, settings, out)
+    elif not resume:
+        require_free(out)
+    rows = read_table(out / TABLE_FILE)
+    strange = [row for row in rows if row.settings != digest]
+    if strange:
+        raise ConfigError(
+            f"the rows of a study have one set of settings, {digest}; {out / TABLE_FILE} has one of {strange[0].settings!r:.40} "
+            f"({strange[0].key.words}). Remove such rows, or begin in another folder."
+        )
+    shutil.rmtree(out / _WORK, ignore_errors=True)
+    points = {**asdict(plan), "learning": None}
+    write_json(out / STUDY_FILE, {"settings": settings, "digest": digest, "plan": points, **collect({}, {"data": data})})
+    return _Ledger(out=out, plan=plan, settings=digest, order=tuple(plan.keys()), rows=rows)
+
+
+def _require_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:
+    """Refuse to go on with other settings; the first that differs is named."""
+    flat_found, flat_wanted = (
+        {**{k: v for k, v in own.items() if k != "learning"}, **dict(own.get("learning") or {})} for own in (found, wanted)
+    )
+    for name, value in flat_wanted.items():
+        if name not in flat_found or flat_found[name] != value:
+            what = f"{name} {flat_found.get(name)!r:.40} there, {value!r:.40} now"
+            raise ConfigError(f"a study goes on with the settings it began with; {out} has other ones: {what}. Begin in another folder.")
+
+
+def _jobs(data: Dataset, train: Sequence[str], test: Sequence[str], ledger: _Ledger, learner: Learner) -> list[Job]:
+    done = {row.key for row in ledger.rows}
+    commit = str(collect({}, {})["commit"] or "")[:12]
+    common: dict[str, Any] = {"plan": ledger.plan, "data": data.path, "train": tuple(train), "test": tuple(test)}
+    common |= {"work": ledger.out / _WORK, "learner": learner, "commit": commit, "settings": ledger.settings}
+    return [Job(key=key, **common) for key in ledger.order if key not in done]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """Whether there is time for another run."""
+
+    rows: list[Row]
+    """All that are there; they grow while the clock runs."""
+    seconds: float | None
+    start: float = field(default_factory=time.monotonic)
+
+    def fits(self, job: Job) -> bool:
+        """A run is taken to last as long as the longest of its method, or of all where its method has none."""
+        if self.seconds is None:
+            return True
+        own = [row.seconds for row in self.rows if row.net == job.key.net] or [row.seconds for row in self.rows]
+        return time.monotonic() - self.start + max(own, default=0.0) <= self.seconds
+
+
+def _serial(jobs: Sequence[Job], fits: Callable[[Job], bool]) -> Iterator[Row]:
+    for job in jobs:
+        if fits(job):
+            yield job.make()
+
+
+def _spread(jobs: Sequence[Job], workers: int, fits: Callable[[Job], bool]) -> Iterator[Row]:
+    """Rows as they are done, by processes; as many are under way as there are workers, and none waits."""
+    rest, running = list(jobs), set[Future[Row]]()
+    pool = ProcessPoolExecutor(max(1, min(workers, len(jobs))), mp_context=get_context("spawn"), initializer=_follow_parent)
+    try:
+        while True:
+            while len(running) < workers and (job := next(filter(fits, rest), None)) is not None:
+                rest.remove(job)
+                running.add(pool.submit(job.make))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=lambda own: own.exception() is not None):  # what is done is kept, then what failed is said
+                yield future.result()
+    except BrokenProcessPool:
+        raise RunError(
+            "a process of the study ended early: for want of memory, or because the script that started it does so outside of "
+            "if __name__ == '__main__'. Take fewer workers and go on with --resume."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """In a worker: end when the process that started it has ended, however that was."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

@@ -1,0 +1,1 @@
+"""From a dataset to a trained segmenter: patches, augmentation, restarts, a bundle."""

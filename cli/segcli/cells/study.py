@@ -1,0 +1,76 @@
+"""cellseg study: what annotation errors cost, as a table that grows run by run, and its report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from segcli import options
+from segcli.console import Console, pass_console
+from segcore.nets.names import NET_NAMES
+
+
+class Levels(click.ParamType[tuple[float, ...]]):
+    """Numbers parted by commas."""
+
+    name = "levels"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        """kind: of the numbers."""
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Text to numbers; a tuple passes."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.kind(part) for part in value.split(","))
+        except ValueError:
+            like = "2,4,6" if self.kind is int else "0.1,0.3"
+            self.fail(f"levels are numbers parted by commas; got {value!r}; write them like {like}.", param, ctx)
+
+
+@click.command("study")
+@options.path_argument("dataset", "DATASET")
+@options.output("DIR")
+@click.option("--target", required=True, metavar="CLASS", help="The class to segment, whose annotation is made worse.")
+@click.option(
+    "--nets", type=options.Names(NET_NAMES), default=NET_NAMES, metavar="A,B,..", help=f"Networks.  [default: {','.join(NET_NAMES)}]"
+)
+@click.option("--omission", type=Levels(float), default=(), metavar="R,R,..", help="Shares of the cells that are left out, 0 to 1.")
+@click.option("--inclusion", type=Levels(float), default=(), metavar="R,R,..", help="Shares of the other cells that are taken for CLASS.")
+@click.option("--bias", type=Levels(int), default=(), metavar="Q,Q,..", help="Outlines grow or shrink by 1 to Q pixels.")
+@click.option("--runs", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Runs of each network and level.")
+@click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Passes over the training patches.")
+@click.option(
+    "--patch", type=click.IntRange(min=1), metavar="N", help="Edge of a training patch in pixels.  [default: 256, or the image's]"
+)
+@click.option("--depth", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Layers of msd.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes of one thread each.  [default: one a core]")
+@options.resume
+@options.seed
+@options.speech_options
+@pass_console
+def command(
+    console: Console,
+    /,
+    dataset: Path,
+    out: Path,
+    epochs: int,
+    patch: int | None,
+    depth: int,
+    workers: int | None,
+    resume: bool,
+    **wanted: Any,
+) -> None:
+    """Train networks on worse and worse labels of DATASET and judge them on clean ones; classical methods stand beside them."""
+    from cellseg.study.page import write_report
+    from cellseg.study.plan import Learning, StudyPlan
+    from cellseg.study.sweep import run_study
+
+    plan = StudyPlan(learning=Learning(epochs=epochs, patch=patch, depth=depth), **wanted)
+    rows = run_study(dataset, out, plan, workers=workers or os.cpu_count() or 1, resume=resume, progress=console.progress)
+    console.result(*write_report(out, rows, plan), out / "runs.csv")
