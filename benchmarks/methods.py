@@ -19,10 +19,13 @@ import os
 import platform
 import shutil
 import sys
+import time
 from pathlib import Path
 
+import torch
 from commands import run_commands
 
+from geoseg.model import load_model
 from geoseg.scene import RasterOptions, Scene, open_scene
 from segcore.progress import Silent
 from segcore.provenance import collect
@@ -42,6 +45,7 @@ BUDGETS = {
 AT = "377699,3711727"
 """The site that is drawn, in the CRS of the raster; none of the networks has seen it."""
 DEAR = "occlusion,score-cam"
+SHOWN = "occlusion,grad-cam,layer-cam,guided-backprop,guided-grad-cam,smooth-guided-grad-cam,score-cam"
 
 
 def main() -> None:
@@ -79,7 +83,19 @@ def run(data: Path, out: Path, budget: str) -> None:
     for arch, model in zip(archs, models, strict=True):
         steps[arch] = ["train", chips, "-o", model, "--arch", arch, "--calibrate", DEAR, *training]
     steps["COMPARE"] = ["compare", str(raster), experts, *models, "-o", str(out / "COMPARE"), "--ignore", ignore, "--area", right]
-    steps["panel.png"] = ["explain", str(raster), *models, "--at", AT, "-o", str(out / "panel.png"), "--expert", experts]
+    steps["panel.png"] = [
+        "explain",
+        str(raster),
+        *models,
+        "--at",
+        AT,
+        "-o",
+        str(out / "panel.png"),
+        "--expert",
+        experts,
+        "--methods",
+        SHOWN,
+    ]
     for name, words in steps.items():
         if not (out / name).exists():
             print(f"{name}: {run_commands({name: words})}", flush=True)
@@ -93,11 +109,10 @@ def bounds(scene: Scene, first: int, last: int, rows: int) -> str:
 
 
 def keep(out: Path, budget: str) -> None:
-    """The CSV with what made it and what each map cost, and the panel, to docs/."""
-    run_facts = json.loads((out / "COMPARE" / "run.json").read_text())
-    seconds = {(fit["model"], fit["map"]): fit["seconds_per_window"] for fit in run_facts["fits"]}
+    """The CSV with what made it and what each map costs, and the panel, to docs/."""
     with (out / "COMPARE" / "compare.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
+    seconds = {(model, key): own for model in BUDGETS[budget][0] for key, own in costs(out / model).items()}
     made = {"budget": budget, "seed": 0, "commit": str(collect({}, {})["commit"])[:12]}
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     with TABLE.open("w", newline="") as stream:
@@ -107,6 +122,20 @@ def keep(out: Path, budget: str) -> None:
             cost = seconds.get((row["model"], f"{row['method']}@{row['layer']}"))
             writer.writerow({**row, "seconds_per_window": "" if cost is None else f"{cost:.3f}", **made})
     shutil.copyfile(out / "panel.png", PANEL)
+
+
+def costs(path: Path) -> dict[str, float]:
+    """Best of three times of each map on one window, in seconds a network."""
+    model, found = load_model(path), {}
+    window = torch.randint(0, 256, (1, model.bands, model.window, model.window), dtype=torch.uint8)
+    for choice in model.choices:
+        evidence, times = model.evidence(choice, device="cpu"), []
+        for _ in range(3):
+            start = time.perf_counter()
+            evidence.maps(window)
+            times.append(time.perf_counter() - start)
+        found[str(choice)] = min(times) / len(model.networks)
+    return found
 
 
 def read_rows() -> list[dict[str, str]]:
@@ -123,45 +152,26 @@ def read_rows() -> list[dict[str, str]]:
 
 
 def tables(rows: list[dict[str, str]]) -> str:
-    """Markdown: pooled and median Dice and cost of each map, by network."""
+    """Markdown: pooled and median Dice and cost of each map, by network; the best map of the first network first."""
     own = [row for row in rows if row["network"] == "ensemble"]
     models = list(dict.fromkeys(row["model"] for row in own))
     maps: dict[str, dict[str, dict[str, str]]] = {}
-    for model in models:
-        ranks: dict[str, int] = {}
-        for row in (row for row in own if row["model"] == model):
-            rank = ranks[row["method"]] = ranks.get(row["method"], 0) + 1
-            maps.setdefault(title(row, rank), {})[model] = row
-    control = next((row for row in rows if row["method"] == "discs"), None)
-    head = "| map | " + " | ".join(models) + " | mean | " + " | ".join(f"{model}, median" for model in models) + " | s a window |"
-    lines = [head, "|---" * (2 * len(models) + 3) + "|"]
-    for name, cells in sorted(maps.items(), key=lambda item: -mean([float(row["dice"]) for row in item[1].values()])):
-        values = [float(cells[model]["dice"]) if model in cells else None for model in models]
-        medians = [float(cells[model]["median_dice"]) if model in cells else None for model in models]
-        cost = mean([float(row["seconds_per_window"]) for row in cells.values()])
-        found = mean([value for value in values if value is not None])
-        lines.append("| " + " | ".join([name, *map(shown, values), f"**{found:.2f}**", *map(shown, medians), f"{cost:.3f}"]) + " |")
-    if control is not None:
-        dice, median = float(control["dice"]), float(control["median_dice"])
-        control_cells = [*[shown(dice)] * len(models), f"**{dice:.2f}**", *[shown(median)] * len(models), "-"]
-        lines.append("| discs of one size | " + " | ".join(control_cells) + " |")
+    for row in own:
+        maps.setdefault(f"{row['method']}@{row['layer']}", {})[row["model"]] = row
+    for row in rows:
+        if row["method"] == "discs":
+            maps["discs of one size"] = dict.fromkeys(models, row)
+    columns = (("dice", "Dice"), ("median_dice", "median of the sites"), ("seconds_per_window", "s a window"))
+    head = [f"{words}, {model}" for model in models for _, words in columns]
+    lines = ["| map | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    for name, cells in sorted(maps.items(), key=lambda item: -max(float(row["dice"]) for row in item[1].values())):
+        values = [shown(cells.get(model, {}).get(key, ""), 3 if "seconds" in key else 2) for model in models for key, _ in columns]
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
     return "\n".join(lines)
 
 
-def title(row: dict[str, str], rank: int) -> str:
-    """What a map is called where networks name their layers differently: the method, and which of its layers."""
-    layers, _, fuse = row["layer"].partition(":")
-    if "+" in layers:
-        return f"{row['method']}, {layers.count('+') + 1} stages, {fuse or 'weighted'}"
-    return f"{row['method']}, layer {rank}" if row["method"] == "layer-cam" else row["method"]
-
-
-def shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+def shown(value: str, digits: int) -> str:
+    return f"{float(value):.{digits}f}" if value else "-"
 
 
 def page(text: str) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from segcore.cam.capture import Score, image_scores
 from segcore.errors import ConfigError
 
-CPU_PIXELS, GPU_PIXELS = 300_000, 1 << 22
+CPU_PIXELS, GPU_PIXELS = 600_000, 1 << 22
 """Pixels of a batch: what keeps caches warm on a CPU, and a GPU busy."""
 
 
