@@ -255,7 +255,8 @@ def empty_windows(data: Path, path: Path) -> Figures:
         scores = evidence.screen(windows).mean(dim=1)
         maps = torch.cat([evidence.maps(own)[:, 0] for own in windows.split(16)])
         hot = (maps > 0.5).flatten(1).any(dim=1)
-        stretched = (maps - maps.amin(dim=(1, 2), keepdim=True)) / (np.ptp(maps.flatten(1).numpy(), axis=1)[:, None, None] + 1e-12)
+        low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
+        stretched = (maps - low) / (high - low).clamp(min=1e-12)
         per_window = (stretched > 0.5).flatten(1).any(dim=1)
         gated = hot & (scores >= model.scan.gate)
         shares = [float(own.float().mean()) for own in (hot, gated, per_window)]

@@ -209,19 +209,10 @@ def _fit(
 
     def score(network: nn.Module, member: int) -> float:
         windows, labels = judged[member]
-        return ranking(labels, predict_windows(network, windows))
+        chance = np.clip(np.where(labels == 1, p := predict_windows(network, windows), 1 - p), 1e-6, 1)
+        return float(np.mean([np.log(chance[labels == label]).mean() for label in (0, 1)]))
 
     return fit(networks, batches, _step, score, loop, progress)
-
-
-def ranking(labels: NDArray[np.int64], probability: NDArray[np.float32]) -> float:
-    """How good an epoch is: AUC; equal ones are told apart by a thousandth of the mean log-likelihood of both classes.
-
-    The likelihood alone keeps an early, timid network: it punishes the sure ones, which rank better and have quieter maps.
-    """
-    chance = np.clip(np.where(labels == 1, probability, 1 - probability), 1e-6, 1)
-    likelihood = float(np.mean([np.log(chance[labels == label]).mean() for label in (0, 1)]))
-    return float(roc_auc_score(labels, probability)) + 1e-3 * likelihood
 
 
 def _step(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:

@@ -105,7 +105,6 @@ def _fit_one(
 ) -> History:
     history = History()
     best = copy.deepcopy(network.state_dict())
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions, on CPUs and GPUs
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     model, optimizer = fabric.setup(network, optimizer)
     start = time.monotonic()
@@ -126,7 +125,6 @@ def _fit_one(
         if epoch - history.best >= config.patience:
             break
     network.load_state_dict(best)
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     network.cpu().eval()
     history.seconds = time.monotonic() - start
     return history

@@ -8,7 +8,7 @@ from geoseg import train as module
 from geoseg.chipset import ChipSet, open_chips
 from geoseg.folds import make_folds
 from geoseg.model import load_model
-from geoseg.train import SiteTraining, learning_pools, ranking, train_sites
+from geoseg.train import SiteTraining, learning_pools, train_sites
 from segcore.errors import ConfigError, InputError, OutputError
 from segcore.files import sha256
 from segcore.progress import Silent
@@ -130,10 +130,3 @@ def test_budgets():
     assert SiteTraining().batches(40) == (32, 20)
     with pytest.raises(ConfigError, match="at least one member"):
         SiteTraining(members=0)
-
-
-def test_epochs_are_ranked_by_auc_and_then_by_likelihood():
-    labels = np.array([0, 0, 1, 1])
-    timid, sure, wrong = (np.array(own, np.float32) for own in ([0.5, 0.51, 0.52, 0.53], [0.1, 0.2, 0.8, 0.9], [0.1, 0.9, 0.8, 0.95]))
-    assert ranking(labels, wrong) < ranking(labels, timid) < ranking(labels, sure) <= 1
-    assert ranking(labels, np.array([0.0, 0.0, 1.0, 1.0], np.float32)) == pytest.approx(1, abs=1e-5)
