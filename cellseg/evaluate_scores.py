@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segcore.errors import ConfigError
+from segcore.metrics.figures import agreement, jsonable
 from segcore.metrics.objects import ObjectScores
-from segcore.metrics.pixels import Counts, dice, iou, precision, recall, share
+from segcore.metrics.pixels import Counts, dice, iou, share
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """IoU at which a pair counts as matched, as cell papers list them."""
@@ -75,19 +75,9 @@ class Scores:
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Flat figures for JSON; None where a share of nothing was asked for. Objects without a threshold are at the lowest one."""
-        pixels, objects = self.pixels, self.at(self.thresholds[0])
+        objects = self.at(self.thresholds[0])
         figures: dict[str, float | int] = {
-            "dice": dice(pixels),
-            "iou": iou(pixels),
-            "pixel_precision": precision(pixels),
-            "pixel_recall": recall(pixels),
-            "tp": pixels.tp,
-            "fp": pixels.fp,
-            "fn": pixels.fn,
-            "object_precision": objects.precision,
-            "object_recall": objects.recall,
-            "object_f1": objects.f1,
-            "median_dice": objects.median_dice,
+            **agreement(self.pixels, objects),
             "mean_ap": self.mean_ap,
             "found": self.found,
             "expected": self.expected,
@@ -97,7 +87,7 @@ class Scores:
         }
         figures |= {f"f1_{threshold:.2f}": self.at(threshold).f1 for threshold in self.thresholds}
         figures |= {f"ap_{threshold:.2f}": self.ap(threshold) for threshold in self.thresholds}
-        return {name: None if isnan(value) else value for name, value in figures.items()}
+        return jsonable(figures)
 
 
 def pool(many: Iterable[Scores], thresholds: tuple[float, ...] = THRESHOLDS) -> Scores:

@@ -11,6 +11,7 @@ from pathlib import Path
 from cellseg.evaluate_scores import Scores, pool
 from segcore.errors import ConfigError
 from segcore.files import fresh_file
+from segcore.markdown import escaped, table_lines
 from segcore.metrics.pixels import precision, recall
 
 ALL = "all cells"
@@ -95,14 +96,14 @@ def _page(table: Table) -> Iterator[str]:
     images = len(table.of())
     yield from ("# Found cells against expected ones", "")
     yield from (f"{images} {'image' if images == 1 else 'images'}, pooled: counts are added first and divided last.", "")
-    yield from _markdown([_HEADER, *(_line(title(target), table.pooled(target)) for target in table.targets)])
+    yield from table_lines([_HEADER, *(_line(title(target), table.pooled(target)) for target in table.targets)])
     yield from ("", f"Objects are matched at IoU >= {first:g}. Median Dice is that of the matched pairs.", "")
     yield from ("## Objects at stricter thresholds", "", "F1, and AP = TP / (TP + FP + FN), by the IoU that a match needs.", "")
-    yield from _markdown(list(_curves(table)))
+    yield from table_lines(list(_curves(table)))
     marked = sorted((row for row in table.of() if not isnan(row.scores.dice)), key=lambda row: (row.scores.dice, row.image))
     heading = f"## The {_WORST} images with the lowest Dice" if len(marked) > _WORST else "## Images with cells, worst first"
-    yield from ("", heading, "", f"Of {_escaped(title(table.targets[0]))}.", "")
-    yield from _markdown([["image", *_HEADER[1:]], *(_line(row.image, row.scores) for row in marked[:_WORST])])
+    yield from ("", heading, "", f"Of {escaped(title(table.targets[0]))}.", "")
+    yield from table_lines([["image", *_HEADER[1:]], *(_line(row.image, row.scores) for row in marked[:_WORST])])
     whole = table.pooled(table.targets[0])
     if whole.ignored:
         yield from ("", f"{whole.ignored} pixels are unknown and count for neither side; {whole.abstained} of them only to the prediction.")
@@ -128,7 +129,7 @@ def _line(name: str, scores: Scores) -> list[str]:
     first = scores.thresholds[0]
     objects, pixels = scores.at(first), scores.pixels
     shares = (scores.dice, scores.iou, precision(pixels), recall(pixels), objects.f1, objects.precision, objects.recall, scores.ap(first))
-    return [_escaped(name), *map(_digits, (*shares, objects.median_dice)), str(scores.found), str(scores.expected)]
+    return [escaped(name), *map(_digits, (*shares, objects.median_dice)), str(scores.found), str(scores.expected)]
 
 
 def _curves(table: Table) -> Iterator[list[str]]:
@@ -139,14 +140,7 @@ def _curves(table: Table) -> Iterator[list[str]]:
             ("F1", [scores.at(threshold).f1 for threshold in table.thresholds]),
             ("AP", [scores.ap(threshold) for threshold in table.thresholds]),
         ):
-            yield [_escaped(title(target)), name, *map(_digits, (*values, sum(values) / len(values)))]
-
-
-def _markdown(rows: list[list[str]]) -> Iterator[str]:
-    header, *rest = rows
-    yield f"| {' | '.join(header)} |"
-    yield f"|---|{'---:|' * (len(header) - 1)}"
-    yield from (f"| {' | '.join(row)} |" for row in rest)
+            yield [escaped(title(target)), name, *map(_digits, (*values, sum(values) / len(values)))]
 
 
 def _digits(value: float) -> str:
@@ -155,9 +149,3 @@ def _digits(value: float) -> str:
 
 def _plain(value: object) -> str:
     return "" if value is None else f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-def _escaped(text: str) -> str:
-    """Names of files and classes are text, not Markdown or HTML."""
-    special = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    return "".join(f"\\{c}" if c in "\\`*_[]|#!~$" else special.get(c, " " if c in "\r\n" else c) for c in text)

@@ -25,7 +25,7 @@ from geoseg.compare_sites import JudgedSites
 from geoseg.comparison import ENSEMBLE, Cell, Comparison, Fit, Tally
 from geoseg.known import OutlineSettings, look, outline
 from geoseg.outline import neighbours
-from geoseg.tune_outline import Example, best_disc, choose_outline
+from geoseg.tune_outline import Example, best_disc, choose_outline, disc
 from geoseg.vectors import rasterise
 from geoseg.views import View
 from segcore.cam.choice import MapChoice
@@ -166,7 +166,7 @@ def judge_discs(seen: Sequence[Example], sites: JudgedSites, view: View) -> tupl
         return None, None
     window, metres = view.model.window, view.scene.grid.pixel_size
     first, second = cross_fit(seen, sites.half, lambda examples: best_disc(examples, window)[0] * window)
-    masks = [_disc(example, (first, second)[h]) for example, h in zip(seen, sites.half, strict=True)]
+    masks = [disc(example, (first, second)[h]) for example, h in zip(seen, sites.half, strict=True)]
     return tally(seen, masks), (first * metres, second * metres)
 
 
@@ -184,12 +184,6 @@ def _alone(seen: Seen, member: int) -> Example:
     """A site under the map of one member."""
     values = seen.maps[seen.fresh.index(member)].astype(np.float32) / np.float32(255)
     return replace(seen.example, sight=replace(seen.example.sight, values=values))
-
-
-def _disc(example: Example, radius: float) -> NDArray[np.bool_]:
-    region, (row, col) = example.sight.region, example.sight.place
-    rows, cols = np.ogrid[: region.height, : region.width]
-    return np.asarray((rows + region.row - row) ** 2 + (cols + region.col - col) ** 2 <= radius**2)
 
 
 def _choice(column: Column, view: int) -> MapChoice:

@@ -12,6 +12,7 @@ from typing import Any
 from geoseg.compare_figure import draw_comparison
 from geoseg.comparison import ENSEMBLE, Cell, Comparison, Tally
 from segcore.files import fresh_file, write_json
+from segcore.markdown import escaped, table_lines
 from segcore.provenance import collect
 
 HEADER = ("model", "arch", "network", "method", "layer", "dice", "median_dice", "sites")
@@ -79,7 +80,7 @@ def table(comparison: Comparison, figure: Figure) -> list[list[str]]:
             values = [figure(cells[c].tally) if c in cells else nan for c in range(len(titles))]
             sites = str(max(len(cell.tally.hits) for cell in cells.values()))
             ensemble = network == ENSEMBLE
-            label = f"{_escaped(name)} ({_escaped(arch)})" if ensemble else f"- network {network}"
+            label = f"{escaped(name)} ({escaped(arch)})" if ensemble else f"- network {network}"
             best = max((value for value in values if not isnan(value)), default=nan) if ensemble else nan
             shown = [f"**{_digits(value)}**" if value == best else _digits(value) for value in values]
             rows.append([label, *shown, _digits(control) if ensemble else "", sites])
@@ -89,8 +90,8 @@ def table(comparison: Comparison, figure: Figure) -> list[list[str]]:
 
 def _page(comparison: Comparison, *, scene: str, expert: str) -> Iterator[str]:
     sites = comparison.sites
-    yield from (f"# Outlines compared: {_escaped(scene)}", "")
-    yield f"Outlines of {len(sites)} sites against those of {_escaped(expert)}, on the pixels of the raster."
+    yield from (f"# Outlines compared: {escaped(scene)}", "")
+    yield f"Outlines of {len(sites)} sites against those of {escaped(expert)}, on the pixels of the raster."
     seen = len(sites) - sites.unseen
     yield (
         f"{sites.unseen} of the {len(sites)} sites lie on ground that no network learnt from; "
@@ -100,9 +101,9 @@ def _page(comparison: Comparison, *, scene: str, expert: str) -> Iterator[str]:
     )
     yield "The thesis (Vădineanu, Leiden, ch. 5, Table 5.2) measured on chips that its networks were trained on: an easier task."
     yield from ("", "## Dice", "", "All sites pooled: 2 x pixels that both mark / (pixels found + pixels of the expert).", "")
-    yield from _markdown(table(comparison, lambda tally: tally.dice))
+    yield from table_lines(table(comparison, lambda tally: tally.dice))
     yield from ("", "## Median Dice of a site", "", "A site without an outline counts 0.", "")
-    yield from _markdown(table(comparison, lambda tally: tally.median))
+    yield from table_lines(table(comparison, lambda tally: tally.median))
     yield from ("", "![Dice of each network and map](compare.png)", "", "## How it was measured", "")
     yield from (f"- {line}" for line in _method(comparison))
 
@@ -131,7 +132,7 @@ def _method(comparison: Comparison) -> Iterator[str]:
         if len(keys) > 1:
             named = (f"{key} in {name}" for key, name in zip(column.choices, comparison.names, strict=True) if key is not None)
             yield f"{column.title}: {', '.join(named)}."
-    left = "; ".join(f"{count} {_escaped(reason)}" for reason, count in sites.left_out.items())
+    left = "; ".join(f"{count} {escaped(reason)}" for reason, count in sites.left_out.items())
     yield f"Outlines of the file that are left out: {left or 'none'}."
 
 
@@ -176,16 +177,3 @@ def _mean_variance(values: list[float]) -> str:
         return ""
     spread = "-" if len(values) < 2 else f"{variance(values):.4f}"
     return f"{mean(values):.2f} ({'<0.0001' if spread == '0.0000' else spread})"
-
-
-def _markdown(rows: list[list[str]]) -> Iterator[str]:
-    header, *rest = rows
-    yield f"| {' | '.join(header)} |"
-    yield f"|---|{'---:|' * (len(header) - 1)}"
-    yield from (f"| {' | '.join(row)} |" for row in rest)
-
-
-def _escaped(text: str) -> str:
-    """Names of files are text, not Markdown or HTML."""
-    special = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    return "".join(f"\\{c}" if c in "\\`*_[]|#!~$" else special.get(c, " " if c in "\r\n" else c) for c in text)

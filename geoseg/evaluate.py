@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from math import isnan
 from typing import Any
 
 import geopandas as gpd
@@ -15,8 +14,9 @@ from rasterio.features import rasterize
 
 from geoseg.grid import GeoGrid
 from segcore.errors import ConfigError, InputError
+from segcore.metrics.figures import agreement, jsonable
 from segcore.metrics.objects import ObjectScores, Overlaps, object_scores
-from segcore.metrics.pixels import Counts, count, dice, iou, precision, recall, share
+from segcore.metrics.pixels import Counts, count, share
 from segcore.windows import Window, block_grid
 
 Geometries = NDArray[np.object_]
@@ -38,26 +38,15 @@ class Scores:
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Flat figures for JSON; None where a share of nothing was asked for."""
-        pixels, objects = self.pixels, self.objects
         figures: dict[str, float | int] = {
-            "dice": dice(pixels),
-            "iou": iou(pixels),
-            "pixel_precision": precision(pixels),
-            "pixel_recall": recall(pixels),
-            "tp": pixels.tp,
-            "fp": pixels.fp,
-            "fn": pixels.fn,
-            "object_precision": objects.precision,
-            "object_recall": objects.recall,
-            "object_f1": objects.f1,
-            "median_dice": objects.median_dice,
-            "matched": objects.matched,
-            "found": objects.found,
-            "expected": objects.expected,
+            **agreement(self.pixels, self.objects),
+            "matched": self.objects.matched,
+            "found": self.objects.found,
+            "expected": self.objects.expected,
             "dropped_found": self.dropped_found,
             "dropped_expected": self.dropped_expected,
         }
-        return _jsonable(figures)
+        return jsonable(figures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +80,7 @@ class PointScores:
             "points_dropped": self.dropped,
             "points_without_expert": self.without_expert,
         }
-        return _jsonable(figures)
+        return jsonable(figures)
 
 
 def evaluate(
@@ -293,8 +282,3 @@ def _by_key(outlines: gpd.GeoDataFrame, crs: Any) -> dict[str, shapely.Geometry]
 def _dice(outline: shapely.Geometry | None, truth: shapely.Geometry) -> float:
     """2 |A and B| / (|A| + |B|) of two outlines; 0 without one."""
     return 0.0 if outline is None else 2 * outline.intersection(truth).area / (outline.area + truth.area)
-
-
-def _jsonable(figures: dict[str, float | int]) -> dict[str, float | int | None]:
-    """NaN, which JSON lacks, becomes None."""
-    return {name: None if isnan(value) else value for name, value in figures.items()}

@@ -114,7 +114,7 @@ def best_disc(seen: Sequence[Example], window: int) -> tuple[float, float]:
 
 def disc_dice(seen: Sequence[Example], radius: float) -> list[float]:
     """Dice of a disc of radius px round each site."""
-    return [_dice(_disc(example, radius), example) for example in seen]
+    return [_dice(disc(example, radius), example) for example in seen]
 
 
 def _example(chips: ChipSet, sites: OutlinedSites, site: OutlinedSite, evidence: Evidence, shift: int) -> Example:
@@ -132,7 +132,8 @@ def _grid(example: Example, window: int) -> Iterator[tuple[tuple[float, float, f
                 yield (smooth, prior, cut), _dice(cut_at_point(example.sight, weighed >= cut, prior * window), example)
 
 
-def _disc(example: Example, radius: float) -> NDArray[np.bool_]:
+def disc(example: Example, radius: float) -> NDArray[np.bool_]:
+    """Pixels (h, w) of a sight within radius px of its place."""
     region, (row, col) = example.sight.region, example.sight.place
     rows, cols = np.ogrid[region.row - row : region.row - row + region.height, region.col - col : region.col - col + region.width]
     return np.asarray(rows**2 + cols**2 <= radius**2)

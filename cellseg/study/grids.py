@@ -9,6 +9,7 @@ from math import isnan
 from cellseg.study.plan import CLEAN
 from cellseg.study.statistics import Point, Versus, points, versus
 from cellseg.study.table import Row
+from segcore.markdown import escaped, table_lines
 from segcore.metrics.compare import Interval
 
 Grid = list[list[str]]
@@ -40,9 +41,7 @@ def versus_grid(rows: Sequence[Row]) -> Grid:
 
 def markdown(grid: Grid, *, left: int = 1) -> str:
     """A table of Markdown; so many columns to the left, all others to the right."""
-    head, *rest = [[_plain(cell) for cell in row] for row in grid]
-    rule = f"|{'---|' * left}{'---:|' * (len(head) - left)}"
-    return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rest)])
+    return "\n".join(table_lines([[escaped(cell) for cell in row] for row in grid], left=left))
 
 
 def html(grid: Grid) -> str:
@@ -90,12 +89,6 @@ def _line(point: Point, rows: Sequence[Row]) -> list[str]:
 def _comparison(own: Versus) -> list[str]:
     named = [own.perturbation, f"{own.one} - {own.other}", str(own.test.pairs)]
     return [*named, f"{own.gain:+.3f}", interval(own.interval, "+.3f"), f"{own.test.p:.3f}", f"{own.adjusted:.3f}"]
-
-
-def _plain(text: str) -> str:
-    """Names are text, not Markdown or HTML."""
-    special = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-    return "".join(f"\\{c}" if c in "\\`*_[]|#!~$" else special.get(c, " " if c in "\r\n" else c) for c in text)
 
 
 def _html_row(cells: Sequence[str], tag: str) -> str:

@@ -116,6 +116,11 @@ resume = click.option("--resume", is_flag=True, help="Go on where an interrupted
 device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute.")
 """--device, as `device: str`."""
 
+precision = click.option(
+    "--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="bf16: faster on recent GPUs."
+)
+"""--precision, as `precision: str`."""
+
 threads = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of the CPU.  [default: all]")
 """--threads, as `threads: int | None`."""
 

@@ -31,7 +31,7 @@ EPOCHS = {"full": 40, "small": 12}
 @click.option("--outlines", type=click.Path(path_type=Path), metavar="FILE", help="Expert outlines of some sites; they tune what follows.")
 @click.option("--calibrate", type=options.Names(DEAR), default=(), metavar="A,B", help=f"Slow maps to offer too: {', '.join(DEAR)}.")
 @options.device
-@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="bf16: faster on recent GPUs.")
+@options.precision
 @options.seed
 @options.overwrite
 @options.speech_options

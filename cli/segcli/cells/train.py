@@ -31,7 +31,7 @@ BUDGETS: dict[str, dict[str, Any]] = {"full": {}, "small": {"batch": 4, "per_epo
     "--budget", type=click.Choice(list(EPOCHS)), default="full", show_default=True, help="small: a quick look, with short epochs."
 )
 @options.device
-@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="bf16: faster on recent GPUs.")
+@options.precision
 @options.seed
 @options.overwrite
 @options.speech_options
