@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+
+if TYPE_CHECKING:
+    from geoseg.scene import RasterOptions
 
 
 class Negatives(click.ParamType[int | Path]):
@@ -53,23 +56,19 @@ def command(
     negatives: int | Path | None,
     ignore: Path | None,
     overwrite: bool,
-    bands: tuple[int, ...] | None,
-    nodata: float | None,
-    area: str | None,
-    allow_remote: bool,
+    reading: RasterOptions,
     **cut: Any,
 ) -> None:
     """Cut labelled chips of RASTER around POINTS, and as many where no site is known."""
     from geoseg.chips import ChipConfig
     from geoseg.recipe import chips
-    from geoseg.scene import RasterOptions
 
     chips(
         raster,
         points,
         out,
         ChipConfig(negatives=negatives if isinstance(negatives, int) else None, **cut),
-        options=RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote),
+        options=reading,
         points_crs=points_crs,
         negatives=negatives if isinstance(negatives, Path) else None,
         ignore=ignore,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+
+if TYPE_CHECKING:
+    from geoseg.scene import RasterOptions
 
 FILES = ("compare.csv", "compare.md", "compare.png", "run.json")
 
@@ -33,16 +36,11 @@ def command(
     expert: Path,
     models: tuple[Path, ...],
     out: Path,
-    bands: tuple[int, ...] | None,
-    nodata: float | None,
-    area: str | None,
-    allow_remote: bool,
+    reading: RasterOptions,
     **wanted: Any,
 ) -> None:
     """Compare MODELs and their maps on RASTER by Dice with the outlines of EXPERT."""
     from geoseg.recipe import compare
-    from geoseg.scene import RasterOptions
 
-    reading = RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote)
     compare(raster, expert, models, out, options=reading, progress=console.progress, **wanted)
     console.result(*(out / name for name in FILES))

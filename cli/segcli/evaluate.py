@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+
+if TYPE_CHECKING:
+    from geoseg.scene import RasterOptions
 
 FIGURES = (
     ("dice", "Dice of the pixels"),
@@ -42,17 +45,12 @@ def command(
     predicted: Path,
     expert: Path,
     raster: Path,
-    bands: tuple[int, ...] | None,
-    nodata: float | None,
-    area: str | None,
-    allow_remote: bool,
+    reading: RasterOptions,
     **wanted: Any,
 ) -> None:
     """Compare the polygons of PREDICTED with those of EXPERT."""
     from geoseg.recipe import judge
-    from geoseg.scene import RasterOptions
 
-    reading = RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote)
     figures = judge(predicted, expert, raster, options=reading, progress=console.progress, **wanted).as_dict()
     console.result(*(f"{words:<32}{shown(figures[key])}" for key, words in FIGURES))
     console.result(*(path for path in (wanted["out"], wanted["picture"]) if path is not None))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+
+if TYPE_CHECKING:
+    from geoseg.scene import RasterOptions
 
 
 class At(click.ParamType[tuple[float, float]]):
@@ -43,13 +46,9 @@ class At(click.ParamType[tuple[float, float]]):
 @options.overwrite
 @options.speech_options
 @pass_console
-def command(
-    console: Console, /, raster: Path, out: Path, bands: Any, nodata: float | None, area: str | None, allow_remote: bool, **wanted: Any
-) -> None:
+def command(console: Console, /, raster: Path, out: Path, reading: RasterOptions, **wanted: Any) -> None:
     """Draw one place of RASTER as each MODEL sees it: networks below each other, methods side by side."""
     from geoseg.recipe import explain
-    from geoseg.scene import RasterOptions
 
-    reading = RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote)
     explain(raster, out=out, options=reading, progress=console.progress, **wanted)
     console.result(out)

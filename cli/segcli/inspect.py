@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segcli import options
 from segcli.console import Console, pass_console
+
+if TYPE_CHECKING:
+    from geoseg.scene import RasterOptions
 
 
 @click.command("inspect")
@@ -17,11 +21,11 @@ from segcli.console import Console, pass_console
 @options.raster_options
 @options.speech_options
 @pass_console
-def command(console: Console, /, raster: Path, model: Path | None, **reading: Any) -> None:
+def command(console: Console, /, raster: Path, model: Path | None, reading: RasterOptions) -> None:
     """Say what RASTER is, what is wrong with it, and the windows, memory, disk and hours of a scan."""
     from geoseg.inspect import inspect_raster
 
-    console.result(*inspect_raster(raster, **reading, **({} if model is None else scan_with(model))).lines())
+    console.result(*inspect_raster(raster, **asdict(reading), **({} if model is None else scan_with(model))).lines())
 
 
 def scan_with(model: Path) -> dict[str, Any]:

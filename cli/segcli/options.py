@@ -1,10 +1,11 @@
-"""Options that several commands share. One decorator each; the values arrive as plain Python, nothing heavy is imported."""
+"""Options that several commands share. One decorator each; nothing heavy is imported before a command runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -65,15 +66,20 @@ class MapName(click.ParamType[str]):
 
 
 def raster_options(function: Function) -> Function:
-    """How a raster is read, as geoseg.scene.RasterOptions has it.
+    """How a raster is read: --bands, --nodata, --area and --allow-remote, as `reading: geoseg.scene.RasterOptions`."""
 
-    `bands: tuple[int, ...] | None`, `nodata: float | None`, `area: str | None`, `allow_remote: bool`.
-    """
+    @wraps(function)
+    def command(*args: Any, bands: Any, nodata: float | None, area: str | None, allow_remote: bool, **others: Any) -> Any:
+        from geoseg.scene import RasterOptions
+
+        reading = RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote)
+        return function(*args, reading=reading, **others)
+
     bands = click.option("--bands", type=Bands(), metavar="1,2,..", help="Bands to read, counted from 1.")
     nodata = click.option("--nodata", type=float, metavar="VALUE", help="Pixel value that means no data, where the file does not say.")
     remote = click.option("--allow-remote", is_flag=True, help="Let the raster or its VRT sources be network addresses.")
     area = click.option("--area", metavar="FILE|minx,miny,maxx,maxy", help="Only this part, in the CRS of the raster.")
-    return bands(nodata(area(remote(function))))
+    return cast("Function", bands(nodata(area(remote(command)))))
 
 
 def output(metavar: str, *, default: Path | None = None) -> Callable[[Function], Function]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from segcli import options
 from segcli.console import Console, pass_console
-from segcli.crf import crf_choice, crf_options
+from segcli.crf import crf_options
+
+if TYPE_CHECKING:
+    from geoseg.crf_choice import CrfChoice
+    from geoseg.scene import RasterOptions
 
 
 @click.command("outline")
@@ -33,30 +38,24 @@ def command(
     out: Path,
     points_crs: str | None,
     method: str | None,
-    crf: str | None,
-    crf_width: str | None,
-    crf_weight: float | None,
-    bands: tuple[int, ...] | None,
-    nodata: float | None,
-    area: str | None,
-    allow_remote: bool,
+    crf: CrfChoice,
+    reading: RasterOptions,
     device: str,
     threads: int | None,
     overwrite: bool,
 ) -> None:
     """Outline the known sites at POINTS on RASTER with MODEL."""
     from geoseg.recipe import outline
-    from geoseg.scene import RasterOptions
 
     outline(
         raster,
         points,
         model,
         out,
-        options=RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote),
+        options=reading,
         points_crs=points_crs,
         method=method,
-        crf=crf_choice(crf, crf_width, crf_weight),
+        crf=crf,
         device=device,
         threads=threads,
         overwrite=overwrite,

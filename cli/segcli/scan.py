@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segcli import options
 from segcli.console import Console, pass_console
-from segcli.crf import crf_choice, crf_options
+from segcli.crf import crf_options
+
+if TYPE_CHECKING:
+    from geoseg.scene import RasterOptions
 
 FILES = ("sites.gpkg", "sites.geojson", "sites.fgb", "activation.tif", "mask.tif", "preview.png", "run.json")
 
@@ -36,31 +39,24 @@ def command(
     raster: Path,
     model: Path,
     out: Path,
-    bands: tuple[int, ...] | None,
-    nodata: float | None,
-    area: str | None,
-    allow_remote: bool,
+    reading: RasterOptions,
     device: str,
     threads: int | None,
     resume: bool,
     keep_work: bool,
     overwrite: bool,
-    crf: str | None,
-    crf_width: str | None,
-    crf_weight: float | None,
     **scanning: Any,
 ) -> None:
     """Search all of RASTER for sites with MODEL, and outline them."""
     from geoseg.recipe import scan
     from geoseg.scan import ScanOptions
-    from geoseg.scene import RasterOptions
 
     scan(
         raster,
         model,
         out,
-        ScanOptions(crf=crf_choice(crf, crf_width, crf_weight), **scanning),
-        options=RasterOptions(bands=bands, nodata=nodata, area=area, allow_remote=allow_remote),
+        ScanOptions(**scanning),
+        options=reading,
         device=device,
         threads=threads,
         resume=resume,

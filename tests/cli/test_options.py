@@ -4,6 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from geoseg.scene import RasterOptions
 from segcli import options
 
 seen = {}
@@ -38,10 +39,7 @@ def test_defaults():
     assert values() == {
         "raster": Path("scene.tif"),
         "out": Path("OUT"),
-        "bands": None,
-        "nodata": None,
-        "area": None,
-        "allow_remote": False,
+        "reading": RasterOptions(),
         "seed": 0,
         "device": "auto",
         "overwrite": False,
@@ -50,7 +48,7 @@ def test_defaults():
 
 
 def test_bands_are_numbers_in_the_order_given():
-    assert values("--bands", "4,3,2")["bands"] == (4, 3, 2)
+    assert values("--bands", "4,3,2")["reading"].bands == (4, 3, 2)
 
 
 @pytest.mark.parametrize("text", ["0", "1,1", "a", "1,,2", ""])
@@ -59,11 +57,11 @@ def test_bands_that_are_not_band_numbers(text):
 
 
 def test_area_is_passed_on_as_it_was_written():
-    assert values("--area", "-10,0,20.5,5")["area"] == "-10,0,20.5,5"
+    assert values("--area", "-10,0,20.5,5")["reading"].area == "-10,0,20.5,5"
 
 
 def test_nodata_may_be_negative():
-    assert values("--nodata", "-9999")["nodata"] == -9999.0
+    assert values("--nodata", "-9999")["reading"].nodata == -9999.0
 
 
 @pytest.mark.parametrize("arguments", [("--seed", "-1"), ("--device", "tpu")])
