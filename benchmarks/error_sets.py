@@ -45,8 +45,8 @@ class Budget:
     workers: int
     learning: Learning
     sets: dict[str, Set]
-    volumes: int = 20
-    slices: int = 80
+    volumes: int = 40
+    slices: int = 160
     """Of all volumes together; the last fifth of the volumes tests."""
     shape: tuple[int, int, int] = SHAPE
 
@@ -83,7 +83,7 @@ BUDGETS = {
         seconds=2300,
         runs=2,
         workers=2,
-        learning=Learning(epochs=24, patch=128, depth=30, width=8, batch=8, per_epoch=320, learning_rate=3e-3, device="cpu"),
+        learning=Learning(epochs=20, patch=128, depth=30, width=8, batch=8, per_epoch=320, learning_rate=3e-3, device="cpu"),
         sets={
             "hl60": Set(target="hl60", kind="hl60", levels={"omission": (0.3, 0.7), "bias": (6,)}),
             "consep": Set(target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 36}),

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 
 import geopandas
 import numpy as np
-import pyproj
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 
 from geoseg.evaluate import Geometries, experts_by_place, polygons_in, under_ignore
 from geoseg.folds import unseen_by
-from geoseg.grid import crs_name
 from geoseg.known import Place
+from geoseg.trained import trained_at
 from geoseg.tuning_sites import LEAST
 from geoseg.vectors import rasterise
 from geoseg.views import View
-from segcore.errors import BundleError, InputError
+from segcore.errors import InputError
 from segcore.windows import Window
 
 OUTSIDE, IGNORED, NODATA, TWIN = (
@@ -124,37 +122,19 @@ def fresh_members(view: View, polygons: Geometries, xy: NDArray[np.float64]) -> 
         BundleError: the model does not say where it was trained.
     """
     everyone = range(len(view.model.networks))
-    trained, folds = _training_sites(view)
-    if not len(trained):
+    trained = trained_at(view.model.facts, view.scene.grid.crs, view.name)
+    if not len(trained.xy):
         return [tuple(everyone)] * len(polygons)
-    own = experts_by_place(shapely.points(trained), polygons)
+    own = experts_by_place(shapely.points(trained.xy), polygons)
     reach = view.model.window * np.sqrt(abs(view.scene.grid.transform.determinant))
     spatial = view.model.facts["split"]["kind"] == "spatial"
     found = []
     for i, point in enumerate(xy):
-        at, near = own == i, np.abs(trained - point).max(axis=1) <= reach
-        seen = set(folds[at if spatial and at.any() else at | near].tolist())
+        at, near = own == i, np.abs(trained.xy - point).max(axis=1) <= reach
+        seen = set(trained.folds[at if spatial and at.any() else at | near].tolist())
         unseen = [set(unseen_by(fold, len(everyone))) for fold in seen]
         found.append(tuple(sorted(set(everyone).intersection(*unseen))))
     return found
-
-
-def _training_sites(view: View) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Map coordinates (K, 2) and folds (K,) of the sites that a model was trained on, in the CRS of the scene."""
-    try:
-        facts, trained = view.model.facts["sites"], view.model.facts["stretch"]["fingerprint"]
-        pixels = np.array([(own["col"] + 0.5, own["row"] + 0.5) for own in facts], dtype=np.float64).reshape(-1, 2)
-        folds = np.array([int(own["fold"]) for own in facts], dtype=np.int64)
-        a, b, c, d, e, f = Affine(*map(float, trained["transform"].split(",")))[:6]
-        xy = pixels @ np.array([[a, d], [b, e]]) + (c, f)
-        if trained["crs"] != crs_name(view.scene.grid.crs):
-            here = pyproj.CRS.from_wkt(view.scene.grid.crs.to_wkt())
-            xy = np.column_stack(pyproj.Transformer.from_crs(trained["crs"], here, always_xy=True).transform(*xy.T))
-    except (KeyError, TypeError, ValueError, AttributeError, pyproj.exceptions.ProjError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise BundleError(f"a model says where it was trained; {view.name} does not in a way that can be read ({why}).") from error
-    there = np.isfinite(xy).all(axis=1)
-    return xy[there], folds[there]
 
 
 def _reasons(views: Sequence[View], polygons: Geometries, xy: NDArray[np.float64], ignored: Geometries) -> NDArray[np.object_]:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from rasterio.warp import transform as transform_xy
 
 from geoseg.columns import columns_of, notes_of
-from geoseg.folds import folds_at, unseen_by
+from geoseg.folds import unseen_by
 from geoseg.grid import crs_name
 from geoseg.known import Place
 from geoseg.panel import Cell, Column, Row, draw_panel
 from geoseg.scene import Scene
+from geoseg.trained import trained_at
 from geoseg.trust import GDAL_ERRORS
 from geoseg.views import View
 from segcore.cam.choice import MapChoice
@@ -164,6 +165,7 @@ def _look(view: View, place: Place, choices: Sequence[MapChoice | None], device:
     edge = model.window
     window = Window(place[0] - edge // 2, place[1] - edge // 2, edge, edge)
     pixels = view.image.read(window)
+    centre = grid.to_map([(place[0] + 0.5, place[1] + 0.5)])
     batch = torch.from_numpy(pixels[None])
     return WindowView(
         name=view.name,
@@ -174,7 +176,7 @@ def _look(view: View, place: Place, choices: Sequence[MapChoice | None], device:
         image=pixels,
         valid=view.image.mask(window),
         scores=model.evidence(model.outline.choice, device=device).screen(batch)[0].numpy(),
-        fold=folds_at([place], model.facts, view.scene.source.fingerprint, reach=edge / 2)[0],
+        fold=trained_at(model.facts, grid.crs, view.name).folds_at(centre, reach=edge / 2 * grid.pixel_size)[0],
         maps=tuple(_map(view, choice, batch, device) if choice else None for choice in choices),
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,20 +50,6 @@ def apart(places: NDArray[np.int64], held: NDArray[np.bool_], distance: float) -
     """Which chips (N,) may be trained on when those in held are not: at least distance px, in rows or in columns, from all of these."""
     nearest, _ = cKDTree(places[held]).query(places, p=np.inf)
     return np.asarray(~held & (nearest >= distance))
-
-
-def folds_at(
-    places: Sequence[tuple[int, int]], facts: Mapping[str, Any], fingerprint: Mapping[str, Any], *, reach: float
-) -> list[int | None]:
-    """Fold of the training site nearest to each place (row, col), where one lies within reach px; else None.
-
-    facts: of the model. fingerprint: of the raster the places are on; on any other than that of training all are None.
-    """
-    sites = facts["sites"]
-    if dict(facts["stretch"]["fingerprint"]) != dict(fingerprint) or not sites or not places:
-        return [None] * len(places)
-    distance, nearest = cKDTree([(own["row"], own["col"]) for own in sites]).query(np.asarray(places, dtype=np.float64))
-    return [int(sites[j]["fold"]) if d <= reach else None for d, j in zip(distance, nearest, strict=True)]
 
 
 def unseen_by(fold: int, members: int) -> list[int]:

@@ -20,12 +20,12 @@ from geoseg.attributes import attributes
 from geoseg.crf_choice import MODELS_OWN, CrfChoice, require_backend
 from geoseg.export import write_geojson, write_layers
 from geoseg.figures import preview
-from geoseg.folds import folds_at
 from geoseg.known import OutlineSettings, Place, Sight, look, outline
 from geoseg.model import SiteModel
 from geoseg.nodata import nodata_distance
 from geoseg.polygonize import Region, polygonize, simplify
 from geoseg.scene import Scene
+from geoseg.trained import trained_at
 from geoseg.vectors import Points
 from segcore.data.stretch import StretchedImage
 from segcore.evidence import Evidence
@@ -154,7 +154,8 @@ def _found(
 ) -> geopandas.GeoDataFrame:
     columns = ["point_id", "fold", "settings", "score", "score_spread", "activation_mean", "activation_max", "nodata_m"]
     members = [f"score_{member + 1}" for member in range(len(model.networks))]
-    folds = folds_at([row["place"] for row in rows], model.facts, scene.source.fingerprint, reach=1)
+    middles = scene.grid.to_map(np.array([row["place"] for row in rows], dtype=np.float64).reshape(-1, 2) + 0.5)
+    folds = trained_at(model.facts, scene.grid.crs, model.path.name).folds_at(middles, reach=scene.grid.pixel_size)
     data = pandas.DataFrame(
         [{**row, "fold": fold, "settings": settings_digest(settings)} for row, fold in zip(rows, folds, strict=True)],
         columns=[*columns, *members],

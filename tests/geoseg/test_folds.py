@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoseg.folds import FOLDS, apart, folds_at, make_folds, unseen_by
+from geoseg.folds import FOLDS, apart, make_folds
 from segcore.errors import InputError
 
 
@@ -88,18 +88,3 @@ def test_apart_against_all_pairs(count, distance, seed):
 def test_without_anything_held_back_all_may_be_learnt_from():
     places, _ = scattered(3, 3)
     assert apart(places, np.zeros(6, dtype=bool), 100).all()
-
-
-def test_the_fold_of_a_place_is_that_of_the_nearest_training_site():
-    facts = {"stretch": {"fingerprint": {"a": 1}}, "sites": [{"row": 10, "col": 10, "fold": 3}, {"row": 10, "col": 20, "fold": 4}]}
-    places = [(10, 10), (11, 11), (10, 14), (10, 16), (40, 40)]
-    assert folds_at(places, facts, {"a": 1}, reach=1) == [3, None, None, None, None]
-    assert folds_at(places, facts, {"a": 1}, reach=5) == [3, 3, 3, 4, None]
-    assert folds_at(places, facts, {"a": 2}, reach=5) == [None] * 5
-    assert folds_at(places, {**facts, "sites": []}, {"a": 1}, reach=5) == [None] * 5
-    assert folds_at([], facts, {"a": 1}, reach=5) == []
-
-
-def test_members_never_learn_from_their_own_fold():
-    assert [unseen_by(fold, 7) for fold in (0, 1, 4)] == [[0, 5], [1, 6], [4]]
-    assert unseen_by(3, 2) == []

@@ -77,15 +77,18 @@ def test_folds_are_those_of_training(drawn, tell_model):
     }
 
 
-def test_another_raster_has_no_folds(tells, scene, known, bright_model):
-    facts = {**bright_model.facts, "stretch": {**bright_model.facts["stretch"], "fingerprint": {"sha": "else"}}}
-    model = replace(bright_model, facts=facts)
+@pytest.mark.parametrize("moved", [0.0, 5000.0])
+def test_other_ground_has_no_folds_and_another_file_of_the_same_ground_has(tells, scene, known, bright_model, moved):
+    stretch = bright_model.facts["stretch"]
+    a, b, c, *others = stretch["fingerprint"]["transform"].split(",")
+    fingerprint = {**stretch["fingerprint"], "sha": "else", "transform": ",".join([a, b, str(float(c) + moved), *others])}
+    model = replace(bright_model, facts={**bright_model.facts, "stretch": {**stretch, "fingerprint": fingerprint}})
     image_stretch = model.stretch_for(scene.wanted, scene.source.fingerprint)
     from segcore.data.stretch import StretchedImage
 
     image = StretchedImage(scene.wanted, image_stretch)
     found = draw_outlines(image, scene, known, model, model.outline, device="cpu", progress=Silent()).found
-    assert found["fold"].isna().all()
+    assert found["fold"].isna().all() == (moved > 0)
 
 
 def test_the_same_again_is_the_same(tells, tell_model, drawn, tmp_path):
