@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cellseg.dataset import open_dataset, write_dataset
 from cellseg.formats.importing import import_dataset
 from cellseg.image import CellImage
@@ -33,6 +35,8 @@ class Set:
     nets: tuple[str, ...] = NET_NAMES
     more: dict[str, Any] = field(default_factory=dict)
     """Settings of learning that differ from those of the budget."""
+    shrink: int = 1
+    """Pixels along each axis that become one; of consep alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +90,9 @@ BUDGETS = {
         learning=Learning(epochs=20, patch=128, depth=30, width=8, batch=8, per_epoch=320, learning_rate=3e-3, device="cpu"),
         sets={
             "hl60": Set(target="hl60", kind="hl60", levels={"omission": (0.3, 0.7), "bias": (6,)}),
-            "consep": Set(target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 36}),
+            "consep": Set(
+                target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 14, "width": 16, "learning_rate": 2e-3}, shrink=2
+            ),
         },
     ),
     "gpu": Budget(
@@ -121,12 +127,12 @@ def data_of(own: Set, budget: Budget, folder: Path, source: Path) -> Path:
     if path.exists():
         return path
     if own.kind == "consep":
-        return make_consep(source / "cell" / "consep", path)
+        return make_consep(source / "cell" / "consep", path, own.shrink)
     folder.mkdir(parents=True, exist_ok=True)
     return simulate_dataset(path, own.kind, budget.volumes, slices=budget.slices, shape=budget.shape, workers=budget.workers)
 
 
-def make_consep(source: Path, path: Path) -> Path:
+def make_consep(source: Path, path: Path, shrink: int) -> Path:
     """CoNSeP with its epithelial and inflammatory nuclei alone, the others background; every fourth tile tests."""
     if not source.is_dir():
         print(f"{source} is not there; pass --data, or leave the tissue out with --sets hl60", file=sys.stderr)
@@ -136,7 +142,7 @@ def make_consep(source: Path, path: Path) -> Path:
     data = open_dataset(whole)
     splits = {name: ("test" if number % TEST_EACH == TEST_EACH - 1 else "train", "") for number, name in enumerate(data.names)}
     facts = replace(data.facts, name="CoNSeP", classes=(EPITHELIAL, INFLAMMATORY))
-    return write_dataset(path, two_classes(data), facts=facts, splits=splits)
+    return write_dataset(path, (shrunk(image, shrink) for image in two_classes(data)), facts=facts, splits=splits)
 
 
 def two_classes(images: Any) -> Iterator[CellImage]:
@@ -147,3 +153,15 @@ def two_classes(images: Any) -> Iterator[CellImage]:
         instances = image.instances.copy()
         instances[gone] = 0
         yield image.with_labels(instances, kept)
+
+
+def shrunk(image: CellImage, times: int) -> CellImage:
+    """The image at a coarser pixel, (C, H / times, W / times): means of its pixels, and of its labels those near the middle."""
+    if times == 1:
+        return image
+    channels, height, width = image.pixels.shape
+    blocks = image.pixels.reshape(channels, height // times, times, width // times, times)
+    pixels = blocks.mean(axis=(2, 4)).round().astype(image.pixels.dtype)
+    instances = np.ascontiguousarray(image.instances[times // 2 :: times, times // 2 :: times])
+    left = set(np.unique(instances).tolist())
+    return replace(image, pixels=pixels, instances=instances, classes={own: name for own, name in image.classes.items() if own in left})
