@@ -163,7 +163,7 @@ def require_channels(segmenter: Segmenter, channels: int, name: str) -> None:
         InputError: the channels differ.
     """
     if channels != segmenter.channels:
-        raise InputError(f"{segmenter.path.name} reads {segmenter.channels} channels; {name} has {channels}. Choose another model.")
+        raise InputError(f"{segmenter.path.name} reads {segmenter.channels} channel(s); {name} has {channels}. Choose another model.")
 
 
 def require_threshold(threshold: float) -> None:

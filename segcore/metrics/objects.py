@@ -95,23 +95,3 @@ def object_scores(overlaps: Overlaps, *, found: int, expected: int, threshold: f
     """
     ious = overlaps.iou[match(overlaps, threshold=threshold)]
     return ObjectScores(found=found, expected=expected, dices=tuple((2 * ious / (1 + ious)).tolist()))
-
-
-def label_overlaps(found: NDArray[np.integer], expected: NDArray[np.integer]) -> Overlaps:
-    """Overlaps of two label images of one shape, 0 = background; indices are the labels themselves.
-
-    Raises:
-        ShapeError: the images differ in shape.
-    """
-    if found.shape != expected.shape:
-        raise ShapeError(f"label images are compared pixel by pixel; got {found.shape} and {expected.shape}. Crop or resample them first.")
-    both = (found > 0) & (expected > 0)
-    pairs, shared = np.unique(np.stack([found[both], expected[both]]).astype(np.intp), axis=1, return_counts=True)
-    union = _areas(found, pairs[0]) + _areas(expected, pairs[1]) - shared
-    return Overlaps(found=pairs[0], expected=pairs[1], iou=shared / union)
-
-
-def _areas(labels: NDArray[np.integer], wanted: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Pixels of each wanted label."""
-    values, counts = np.unique(labels, return_counts=True)
-    return np.asarray(counts[np.searchsorted(values, wanted)], dtype=np.intp)

@@ -158,7 +158,7 @@ def test_the_threshold_is_the_least_probability():
 
 def test_images_that_do_not_fit_are_refused():
     own = segmenter(Near(3), channels=3, name="tissue")
-    with pytest.raises(InputError, match=r"tissue reads 3 channels; array has 1. Choose another model"):
+    with pytest.raises(InputError, match=r"tissue reads 3 channel\(s\); array has 1. Choose another model"):
         own.predict(image(20, 20))
     with pytest.raises(ShapeError, match=r"an image is \(C, H, W\).*got \(20, 20\)"):
         own.predict(image(20, 20)[0])

@@ -178,7 +178,7 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(clean, tmp_pa
         predict_dataset(clean, segmenter(), out, format="png")
     with pytest.raises(ConfigError, match=r"a probability, 0 to 1, got 1.5"):
         predict_dataset(clean, segmenter(), out, threshold=1.5)
-    with pytest.raises(InputError, match="bright reads 3 channels; a has 1"):
+    with pytest.raises(InputError, match=r"bright reads 3 channel\(s\); a has 1"):
         predict_dataset(clean, segmenter(channels=3), out)
     with pytest.raises(BundleError, match="a model is a folder"):
         predict_dataset(clean, tmp_path / "none", out)

@@ -112,7 +112,7 @@ def test_predictions_that_cannot_be_made_are_one_line(data, model, tmp_path, cel
     colour = CellImage(name="c", pixels=np.zeros((3, 20, 20), np.uint8), instances=np.zeros((20, 20), np.int32))
     write_dataset(tmp_path / "colour", [colour], facts=DatasetFacts())
     for images, bundle, more, text in (
-        (tmp_path / "colour", model, (), "m reads 1 channels; c has 3. Choose another model."),
+        (tmp_path / "colour", model, (), "m reads 1 channel(s); c has 3. Choose another model."),
         (data, data, (), "a model is a folder with bundle.json"),
         (tmp_path / "none", model, (), "none holds none"),
         (data, model, ("--threshold", 2), "a threshold is a probability"),

@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from segcore.errors import ShapeError
-from segcore.metrics.objects import ObjectScores, Overlaps, label_overlaps, match, object_scores
-
-LABELS = arrays(np.int32, (8, 8), elements=st.integers(0, 4))
+from segcore.metrics.objects import ObjectScores, Overlaps, match, object_scores
 
 
 def overlaps(*rows):
@@ -57,41 +54,6 @@ def test_images_pool():
     assert first + second == ObjectScores(found=4, expected=3, dices=(1.0, 2 * 0.5 / 1.5))
 
 
-def test_label_images_by_hand():
-    found = np.array([[7, 7, 0, 2], [7, 7, 0, 2]])
-    expected = np.array([[3, 3, 3, 3], [0, 0, 0, 0]])
-    table = label_overlaps(found, expected)
-    assert set(zip(table.found, table.expected, table.iou, strict=True)) == {(7, 3, 2 / 6), (2, 3, 1 / 5)}
-
-
-def test_label_images_without_objects():
-    table = label_overlaps(np.zeros((3, 3), np.int32), np.ones((3, 3), np.int32))
-    assert table.iou.size == 0
-    assert object_scores(table, found=0, expected=1).recall == 0
-
-
-@given(LABELS, LABELS)
-@settings(max_examples=50, deadline=None)
-def test_label_overlaps_agree_with_the_plain_loop(found, expected):
-    table = label_overlaps(found, expected)
-    plain = {
-        (i, j): np.sum((found == i) & (expected == j)) / np.sum((found == i) | (expected == j))
-        for i in range(1, 5)
-        for j in range(1, 5)
-        if np.any((found == i) & (expected == j))
-    }
-    assert dict(zip(zip(table.found.tolist(), table.expected.tolist(), strict=True), table.iou, strict=True)) == pytest.approx(plain)
-
-
-@given(LABELS)
-@settings(max_examples=30, deadline=None)
-def test_an_image_matches_itself(labels):
-    objects = len(np.unique(labels[labels > 0]))
-    scores = object_scores(label_overlaps(labels, labels), found=objects, expected=objects)
-    assert scores.matched == objects
-    assert set(scores.dices) <= {1.0}
-
-
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.floats(0, 1)), max_size=20, unique_by=lambda row: row[:2]))
 @settings(max_examples=60, deadline=None)
 def test_no_object_is_used_twice_and_no_match_is_left(rows):
@@ -107,5 +69,3 @@ def test_no_object_is_used_twice_and_no_match_is_left(rows):
 def test_arrays_of_different_length_are_refused():
     with pytest.raises(ShapeError, match="three arrays"):
         Overlaps(found=np.zeros(2, np.intp), expected=np.zeros(1, np.intp), iou=np.zeros(2))
-    with pytest.raises(ShapeError, match="pixel by pixel"):
-        label_overlaps(np.zeros((2, 2), int), np.zeros((2, 3), int))
