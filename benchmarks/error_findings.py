@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan, nan
 from statistics import mean
 
 from cellseg.study.grids import Grid, interval, level_name
-from cellseg.study.statistics import interval_of, losses
+from cellseg.study.statistics import interval_of, losses, losses_by_run
 from cellseg.study.table import Row
 from segcore.nets.names import NET_NAMES
 
@@ -23,7 +23,7 @@ Rows = Sequence[Row]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Figures of single runs, in points of Dice."""
+    """Figures of single runs, in points of Dice, one a run."""
 
     values: tuple[float, ...]
     what: str = ""
@@ -50,18 +50,19 @@ def loss_of(net: str, perturbation: str, level: float) -> Callable[[Rows], Measu
 
 
 def loss_of_all(perturbation: str, level: float) -> Callable[[Rows], Measured]:
-    """Points that the networks lose, all runs of all of them."""
+    """Points that the networks lose, averaged over the networks of each run: these share their labels."""
 
     def measure(rows: Rows) -> Measured:
-        found = {net: losses(rows, net, perturbation, level) for net in NET_NAMES}
-        there = [net for net, own in found.items() if own]
-        return Measured(values=tuple(100 * value for own in found.values() for value in own), what=", ".join(there))
+        found = {net: losses_by_run(rows, net, perturbation, level) for net in NET_NAMES}
+        there = {net: own for net, own in found.items() if own}
+        runs = sorted(set.intersection(*map(set, there.values()))) if there else []
+        return Measured(values=tuple(100 * mean(own[run] for own in there.values()) for run in runs), what=", ".join(there))
 
     return measure
 
 
 def worst_loss(perturbation: str) -> Callable[[Rows], Measured]:
-    """Points that the network loses that loses most, at its worst level."""
+    """Points that the network loses that loses most, at its worst level: chosen after looking, so rather too many than too few."""
 
     def measure(rows: Rows) -> Measured:
         keys = sorted({(row.net, row.level) for row in rows if row.perturbation == perturbation and row.net in NET_NAMES})
@@ -70,7 +71,7 @@ def worst_loss(perturbation: str) -> Callable[[Rows], Measured]:
         if not found:
             return Measured(values=())
         net, level = max(found, key=lambda key: mean(found[key]))
-        return Measured(values=tuple(found[net, level]), what=f"{net}, {level_name(perturbation, level)}")
+        return Measured(values=tuple(found[net, level]), what=f"the worst of {len(found)}, {net}, {level_name(perturbation, level)}")
 
     return measure
 
@@ -89,13 +90,17 @@ def loss_of_ten_percent(perturbation: str) -> Callable[[Rows], Measured]:
 
 
 def gap(better: str, worse: str, perturbation: str, level: float | None = None) -> Callable[[Rows], Measured]:
-    """Points that one network is behind another at a level, or over all levels, run by run."""
+    """Points that one network is behind another at a level, or averaged over all levels, run by run."""
 
     def measure(rows: Rows) -> Measured:
-        own = [row for row in rows if row.perturbation == perturbation and level in (None, row.level)]
+        own = [row for row in rows if row.perturbation == perturbation and level in (None, row.level) and row.net in (better, worse)]
         dices = {(row.net, row.level, row.run): row.dice for row in own}
-        pairs = sorted(key[1:] for key in dices if key[0] == better and (worse, *key[1:]) in dices)
-        return Measured(values=tuple(100 * (dices[better, *pair] - dices[worse, *pair]) for pair in pairs))
+        levels = sorted({row.level for row in own})
+        found: list[float] = []
+        for run in sorted({row.run for row in own}):
+            pairs = [(dices.get((better, at, run), nan), dices.get((worse, at, run), nan)) for at in levels]
+            found.append(100 * mean(one - other for one, other in pairs))
+        return Measured(values=tuple(value for value in found if not isnan(value)))
 
     return measure
 
@@ -172,7 +177,7 @@ def verdict(own: Finding, measured: Measured) -> str:
         return NEW
     if own.rule == "any restart":
         return "holds" if any(measured.values) else "not seen"
-    found = interval_of(measured.values, own.data, own.words)
+    found = interval_of(measured.values)
     if own.low <= found.low and found.high <= own.high:
         return "holds"
     return "does not hold" if found.high < own.low or found.low > own.high else "open"
@@ -186,5 +191,5 @@ def _line(own: Finding, rows: Rows) -> list[str]:
     if own.rule == "any restart":
         figure = f"{sum(measured.values):.0f} restarts"
     else:
-        figure = f"{mean(measured.values):+.1f} ({interval(interval_of(measured.values, own.data, own.words), '+.1f')})"
+        figure = f"{mean(measured.values):+.1f} ({interval(interval_of(measured.values), '+.1f')})"
     return [*named, figure + (f": {measured.what}" if measured.what else ""), str(len(measured.values)), verdict(own, measured)]

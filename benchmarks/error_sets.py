@@ -90,9 +90,7 @@ BUDGETS = {
         learning=Learning(epochs=20, patch=128, depth=30, width=8, batch=8, per_epoch=320, learning_rate=3e-3, device="cpu"),
         sets={
             "hl60": Set(target="hl60", kind="hl60", levels={"omission": (0.3, 0.7), "bias": (6,)}),
-            "consep": Set(
-                target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 14, "width": 16, "learning_rate": 2e-3}, shrink=2
-            ),
+            "consep": Set(target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 48}, shrink=2),
         },
     ),
     "gpu": Budget(
@@ -123,11 +121,12 @@ def plan_of(budget: Budget, own: Set) -> StudyPlan:
 
 def data_of(own: Set, budget: Budget, folder: Path, source: Path) -> Path:
     """The dataset of a set, made where it is not there yet; the script ends with 3 where its source is missing."""
-    path = folder / f"data-{own.kind}"
+    if own.kind == "consep":
+        path = folder / f"data-consep-{own.shrink}"
+        return path if path.exists() else make_consep(source / "cell" / "consep", path, own.shrink)
+    path = folder / f"data-{own.kind}-{budget.volumes}-{budget.slices}"
     if path.exists():
         return path
-    if own.kind == "consep":
-        return make_consep(source / "cell" / "consep", path, own.shrink)
     folder.mkdir(parents=True, exist_ok=True)
     return simulate_dataset(path, own.kind, budget.volumes, slices=budget.slices, shape=budget.shape, workers=budget.workers)
 

@@ -94,7 +94,10 @@ def run(options: argparse.Namespace) -> Rows:
     rows: Rows = {}
     for name in wanted:
         plan = plan_of(budget, budget.sets[name])
-        left = max(1.0, limit - (time.monotonic() - start))
+        left = limit - (time.monotonic() - start)
+        if left <= 0:
+            print(f"{name}: left for another call", flush=True)
+            continue
         workers = options.workers or budget.workers
         print(f"{name}, {options.budget}: {left:.0f} s left", flush=True)
         rows[options.budget, name] = run_study(
@@ -106,8 +109,11 @@ def run(options: argparse.Namespace) -> Rows:
 
 
 def keep(new: Rows) -> Rows:
-    """The rows of the CSV with those of these sets anew, written."""
-    rows = (read_rows() if TABLE.exists() else {}) | {key: own for key, own in new.items() if own}
+    """The rows of the CSV and these, written; rows of other settings make room for them."""
+    rows = read_rows()
+    for key, own in new.items():
+        same = [row for row in rows.get(key, []) if own and row.settings == own[0].settings]
+        rows[key] = list({row.key: row for row in (*same, *own)}.values()) if own else rows.get(key, [])
     with fresh_file(TABLE) as scratch, scratch.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["budget", "set", *COLUMNS])
@@ -168,7 +174,7 @@ def results(sets: dict[str, tuple[str, list[Row]]]) -> str:
             parts.append("Not measured yet.\n")
             continue
         budget, rows = sets[name]
-        parts += [f"{settings(budget, rows)}\n", markdown(dice_grid(rows)), ""]
+        parts += [f"{settings(budget, name, rows)}\n", markdown(dice_grid(rows)), ""]
         parts += [f"![{TITLES[name]}: {kind}](../images/{picture(name, kind)})\n" for kind in perturbations(rows)]
         if len({row.net for row in rows if row.net in NET_NAMES}) > 1:
             parts += ["Networks compared, pairs of runs with the same labels:\n", markdown(versus_grid(rows), left=2), ""]
@@ -176,8 +182,8 @@ def results(sets: dict[str, tuple[str, list[Row]]]) -> str:
     return "\n".join(parts)
 
 
-def settings(budget: str, rows: Sequence[Row]) -> str:
-    """What made the rows, in words taken from their columns."""
+def settings(budget: str, name: str, rows: Sequence[Row]) -> str:
+    """What made the rows of a set, in words taken from their columns."""
     nets = [row for row in rows if row.net in NET_NAMES]
     words = [f"Budget `{budget}`, {len(rows)} runs in {sum(row.seconds for row in rows) / 3600:.1f} hours of single threads or GPU"]
     if nets:
@@ -186,6 +192,10 @@ def settings(budget: str, rows: Sequence[Row]) -> str:
         words.append(f"{own.epochs} epochs, {patches}, {own.patch or 256} px")
     widths = sorted({row.width for row in nets if row.width})
     words += [f"U-Net and SegNet from {widths[0]} channels"] if widths else []
+    depths = sorted({row.depth for row in nets if row.depth})
+    words += [f"MSD of depth {depths[0]}"] if depths else []
+    shrink = BUDGETS[budget].sets[name].shrink
+    words += [f"tiles at 1/{shrink} of their resolution"] if shrink > 1 else []
     commits = ", ".join(dict.fromkeys(row.commit for row in rows))
     return f"{'; '.join(words)}. Commit {commits}, settings {rows[0].settings}."
 

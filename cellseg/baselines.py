@@ -7,9 +7,9 @@ on the training images.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from itertools import product
+from itertools import chain, product
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -21,13 +21,15 @@ from segcore.errors import ConfigError, ShapeError
 from segcore.metrics.pixels import Counts, count, dice
 
 STEPS = np.arange(101) / 100
-"""Thresholds that are tried, as shares of the largest value of the training images."""
+"""Thresholds that are tried, as shares of the way from the least to the largest value of the training images."""
 LOWS, HIGHS = (0.5, 0.7, 0.85), (1.0, 1.2, 1.5)
 """Seeds of the watershed that are tried: background below, cells from so many times the best threshold on."""
 FEW, CROP = 6, 512
 """The watershed tries its seeds on the middle of a few images only: so many, of at most so many pixels a side."""
 CLUSTERS, SAMPLE = 6, 20_000
 """Of k-means: clusters, and pixels that they are learnt from."""
+AT_ONCE = 1 << 20
+"""Pixels whose cluster is found at once: this bounds the memory of their features."""
 SMOOTH, TEXTURE = 2.0, 3.0
 """Standard deviations in pixels: of the smoothed grey, and of the ground that its local deviation is taken over."""
 
@@ -49,25 +51,28 @@ Fit = Callable[[Sequence[CellImage], str | None, np.random.Generator], Baseline]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grey:
-    """One channel as shares of its largest training value, turned over where cells are dark."""
+    """One channel as shares of its range in training, turned over where cells are dark."""
 
     channel: int
     dark: bool
+    bottom: float = 0.0
+    """The least training value, or 0 where none is negative."""
     top: float
+    """Above bottom: the largest training value, where it is."""
 
     def of(self, pixels: NDArray[Any]) -> Floats:
         """(C, H, W) -> (H, W), cells bright; 0..1 on training images."""
-        shares = pixels[self.channel].astype(np.float64) / self.top
+        shares = (pixels[self.channel].astype(np.float64) - self.bottom) / (self.top - self.bottom)
         return np.asarray(1 - shares if self.dark else shares, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridThreshold:
-    """All pixels from one threshold on, found in steps of 1 % of the maximum."""
+    """All pixels from one threshold on, found in steps of 1 % of the range."""
 
     grey: Grey
     level: float
-    """Share of the maximum, 0..1."""
+    """Share of the range, 0..1."""
     dice: float
     """Of the training images, all pooled."""
 
@@ -78,13 +83,18 @@ class GridThreshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Otsu:
-    """All pixels above (dark cells: not above) the threshold that parts the image's own values best (Otsu 1979; skimage.filters)."""
+    """All pixels above (dark cells: not above) the threshold that parts the image's own values best (Otsu 1979; skimage.filters).
+
+    In an image of one colour nothing is parted, hence nothing is found.
+    """
 
     grey: Grey
 
     def predict(self, pixels: NDArray[Any]) -> Mask:
         """See Baseline."""
         own = pixels[self.grey.channel]
+        if own.min() == own.max():
+            return np.zeros(own.shape, dtype=bool)
         bright = np.asarray(own > import_module("skimage.filters").threshold_otsu(own))
         return ~bright if self.grey.dark else bright
 
@@ -112,8 +122,8 @@ class Clusters:
     """Pixels in clusters of like intensity and texture (k-means, Lloyd 1982); those that hold most of the target are the target."""
 
     grey: Grey
-    tops: Floats
-    """(C,) largest training value of each channel."""
+    spans: Floats
+    """(C,) range of each channel in training."""
     mean: Floats
     deviation: Floats
     """(F,) of the features: they are standardised."""
@@ -124,8 +134,12 @@ class Clusters:
 
     def predict(self, pixels: NDArray[Any]) -> Mask:
         """See Baseline."""
-        features = (_features(pixels, self.grey, self.tops) - self.mean) / self.deviation
-        return np.asarray(self.chosen[nearest(features, self.centres)])
+        around, found = _around(pixels, self.grey), np.zeros(pixels[0].size, dtype=bool)
+        for start in range(0, found.size, AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            features = (_features(pixels, self.spans, around, part) - self.mean) / self.deviation
+            found[part] = self.chosen[nearest(features, self.centres)]
+        return found.reshape(pixels.shape[1:])
 
 
 def fit_threshold(images: Sequence[CellImage], target: str | None, rng: np.random.Generator) -> GridThreshold:
@@ -135,15 +149,14 @@ def fit_threshold(images: Sequence[CellImage], target: str | None, rng: np.rando
         ConfigError: no training image has the target.
         ShapeError: images with other numbers of channels, or volumes.
     """
-    tops = _tops(images)
-    inside, outside = np.zeros((2, len(tops), 2, len(STEPS)), dtype=np.int64)
+    greys = _greys(images)
+    inside, outside = np.zeros((2, len(greys), 2, len(STEPS)), dtype=np.int64)
     for image in images:
         known, wanted = image.instances != IGNORE, image.mask(target)
-        for channel, dark in product(range(len(tops)), (False, True)):
-            grey = Grey(channel=channel, dark=dark, top=float(tops[channel])).of(image.pixels)
-            place = np.searchsorted(STEPS, np.maximum(grey, 0), side="right") - 1
-            inside[channel, int(dark)] += np.bincount(place[wanted], minlength=len(STEPS))
-            outside[channel, int(dark)] += np.bincount(place[known & ~wanted], minlength=len(STEPS))
+        for grey in chain.from_iterable(greys):
+            place = np.searchsorted(STEPS, np.maximum(grey.of(image.pixels), 0), side="right") - 1
+            inside[grey.channel, int(grey.dark)] += np.bincount(place[wanted], minlength=len(STEPS))
+            outside[grey.channel, int(grey.dark)] += np.bincount(place[known & ~wanted], minlength=len(STEPS))
     sought = int(inside[0, 0].sum())
     if not sought:
         what = "no cell" if target is None else f"no cell of class {target!r}"
@@ -151,9 +164,7 @@ def fit_threshold(images: Sequence[CellImage], target: str | None, rng: np.rando
     hits, misses = (counts[..., ::-1].cumsum(axis=-1)[..., ::-1] for counts in (inside, outside))
     found = 2 * hits / (hits + misses + sought)
     best, side, level = (int(place) for place in np.unravel_index(int(found.argmax()), found.shape))
-    return GridThreshold(
-        grey=Grey(channel=best, dark=bool(side), top=float(tops[best])), level=float(STEPS[level]), dice=float(found.max())
-    )
+    return GridThreshold(grey=greys[best][side], level=float(STEPS[level]), dice=float(found.max()))
 
 
 def fit_otsu(images: Sequence[CellImage], target: str | None, rng: np.random.Generator) -> Otsu:
@@ -178,8 +189,8 @@ def fit_clusters(images: Sequence[CellImage], target: str | None, rng: np.random
     """Clusters of pixels drawn evenly from all images, and the choice of them with the largest Dice. Raises as fit_threshold."""
     from sklearn.cluster import KMeans
 
-    grey, tops = fit_threshold(images, target, rng).grey, _tops(images)
-    drawn = [_drawn(image, target, grey, tops, -(-SAMPLE // len(images)), rng) for image in images]
+    grey, spans = fit_threshold(images, target, rng).grey, np.array([own.top - own.bottom for own, _ in _greys(images)])
+    drawn = [_drawn(image, target, grey, spans, -(-SAMPLE // len(images)), rng) for image in images]
     features, wanted = np.concatenate([own for own, _ in drawn]), np.concatenate([own for _, own in drawn])
     mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-9
     features = (features - mean) / deviation
@@ -187,7 +198,7 @@ def fit_clusters(images: Sequence[CellImage], target: str | None, rng: np.random
     with import_module("threadpoolctl").threadpool_limits(limits=1):  # the last bit of a sum depends on the threads
         centres = np.asarray(means.fit(features).cluster_centers_, dtype=np.float64)
     chosen = _best_choice(nearest(features, centres), wanted, len(centres))
-    return Clusters(grey=grey, tops=tops, mean=mean, deviation=deviation, centres=centres, chosen=chosen)
+    return Clusters(grey=grey, spans=spans, mean=mean, deviation=deviation, centres=centres, chosen=chosen)
 
 
 BASELINES: Mapping[str, Fit] = MappingProxyType(
@@ -206,17 +217,19 @@ def nearest(features: Floats, centres: Floats) -> NDArray[np.intp]:
     return best
 
 
-def _tops(images: Sequence[CellImage]) -> Floats:
-    """(C,) largest value of each channel over all images; 1 where a channel is empty."""
-    tops: Floats | None = None
+def _greys(images: Sequence[CellImage]) -> list[tuple[Grey, Grey]]:
+    """Each channel with bright cells and with dark ones, by its range over all images; a range of 1 where it is of one colour."""
+    ends: list[Floats] = []
     for image in images:
-        if image.pixels.ndim != 3 or (tops is not None and len(image.pixels) != len(tops)):
+        if image.pixels.ndim != 3 or (ends and len(image.pixels) != len(ends[0])):
             raise ShapeError(f"a method learns from images (C, H, W) of one number of channels; {image.name} has {image.pixels.shape}.")
-        own = image.pixels.max(axis=(1, 2)).astype(np.float64)
-        tops = own if tops is None else np.maximum(tops, own)
-    if tops is None:
+        ends.append(np.stack([image.pixels.min(axis=(1, 2)), image.pixels.max(axis=(1, 2))], axis=1).astype(np.float64))
+    if not ends:
         raise ConfigError("a method learns from at least one image, got none.")
-    return np.where(tops > 0, tops, 1.0)
+    bottoms, tops = np.minimum(np.min(ends, axis=0)[:, 0], 0), np.max(ends, axis=0)[:, 1]
+    tops = np.where(tops > bottoms, tops, bottoms + 1)
+    bright = [Grey(channel=at, dark=False, bottom=float(bottoms[at]), top=float(tops[at])) for at in range(len(tops))]
+    return [(own, replace(own, dark=True)) for own in bright]
 
 
 def _few(images: Sequence[CellImage], target: str | None) -> Iterator[CellImage]:
@@ -236,24 +249,29 @@ def _middle(image: CellImage, target: str | None) -> tuple[NDArray[Any], Mask, M
     return image.pixels[:, *part], mask[part], image.instances[part] == IGNORE
 
 
-def _features(pixels: NDArray[Any], grey: Grey, tops: Floats) -> Floats:
-    """(H, W, C + 2): each channel, the smoothed grey, its local standard deviation."""
+def _around(pixels: NDArray[Any], grey: Grey) -> Floats:
+    """(2, H * W): the smoothed grey, its local standard deviation."""
     from scipy.ndimage import gaussian_filter
 
     own = grey.of(pixels)
     mean, square = gaussian_filter(own, TEXTURE), gaussian_filter(own**2, TEXTURE)
-    texture = np.sqrt(np.maximum(square - mean**2, 0))
-    return np.stack([*(pixels.astype(np.float64) / tops[:, None, None]), gaussian_filter(own, SMOOTH), texture], axis=-1)
+    return np.stack([gaussian_filter(own, SMOOTH).ravel(), np.sqrt(np.maximum(square - mean**2, 0)).ravel()])
+
+
+def _features(pixels: NDArray[Any], spans: Floats, around: Floats, places: slice | NDArray[np.intp]) -> Floats:
+    """(N, C + 2) of some pixels: each channel, and what is around."""
+    return np.stack([*(pixels.reshape(len(pixels), -1)[:, places] / spans[:, None]), *around[:, places]], axis=-1)
 
 
 def _drawn(
-    image: CellImage, target: str | None, grey: Grey, tops: Floats, wanted: int, rng: np.random.Generator
+    image: CellImage, target: str | None, grey: Grey, spans: Floats, wanted: int, rng: np.random.Generator
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Features (N, F) of known pixels drawn at random, and whether each is of the target."""
-    known = np.flatnonzero(image.instances.ravel() != IGNORE)
+    """Features (N, F) of known pixels drawn at random, one of the target at least where there is any; and which are of it."""
+    known, mask = np.flatnonzero(image.instances.ravel() != IGNORE), image.mask(target).ravel()
     places = rng.choice(known, min(wanted, len(known)), replace=False)
-    features = _features(image.pixels, grey, tops)
-    return features.reshape(-1, features.shape[-1])[places], image.mask(target).ravel()[places]
+    if mask.any() and not mask[places].any():
+        places[0] = rng.choice(np.flatnonzero(mask))
+    return _features(image.pixels, spans, _around(image.pixels, grey), places), mask[places]
 
 
 def _best_choice(numbers: NDArray[np.intp], wanted: NDArray[np.bool_], clusters: int) -> NDArray[np.bool_]:

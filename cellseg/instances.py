@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ DEPTH = 0.15
 """How far the distance to the rim must fall between two cells, as a share of its largest value in the clump."""
 SMALLEST = 30
 """Pixels; smaller objects are never cut."""
+LARGEST = 1 << 26
+"""Pixels of an object's box; objects of larger ones stay whole, for a cut takes about 100 bytes for each of them."""
 
 
 def label_slabs(slabs: Iterable[NDArray[np.bool_]], out: Instances) -> int:
@@ -51,14 +53,16 @@ def label_slabs(slabs: Iterable[NDArray[np.bool_]], out: Instances) -> int:
     return int(count) - 1
 
 
-def split_touching(instances: Instances, *, edges: Sequence[float] | None = None) -> int:
+def split_touching(instances: Instances, *, edges: Sequence[float] | None = None, say: Callable[[str], object] | None = None) -> int:
     """Cut objects at their necks, in place: watershed of the distance to the rim from its clear maxima (Beucher 1979).
 
     A neck counts where the distance falls by DEPTH of the largest one in the object. The largest piece keeps the number.
+    Objects whose box is above LARGEST stay whole.
 
     Args:
         instances: (H, W) or (D, H, W), ids from 1 without gaps; it may lie on disk.
         edges: lengths of a pixel along each axis, where they differ.
+        say: hears which objects are too large to be cut.
 
     Returns:
         How many objects there are now.
@@ -67,12 +71,16 @@ def split_touching(instances: Instances, *, edges: Sequence[float] | None = None
     many = len(boxes)
     for own, box in enumerate(boxes, 1):
         part = instances[box]
+        if part.size > LARGEST:
+            if say is not None:
+                say(f"object {own}, {' x '.join(map(str, part.shape))} px, is left whole: a box of at most {LARGEST:,} px can be cut")
+            continue
         mask = part == own
         if np.count_nonzero(mask) < SMALLEST:
             continue
         pieces, count = _pieces(mask, edges)
-        for piece in range(2, count + 1):
-            part[pieces == piece] = many + piece - 1
+        cut = pieces > 1
+        part[cut] = pieces[cut] + (many - 1)
         many += count - 1
     return many
 
@@ -84,8 +92,8 @@ def _pieces(mask: NDArray[np.bool_], edges: Sequence[float] | None) -> tuple[NDA
 
     inner = tuple(slice(1, -1) for _ in mask.shape)
     padded = np.pad(mask, 1)
-    distance = distance_transform_edt(padded, sampling=edges)
-    smooth = gaussian_filter(distance, 1.0) * padded
+    smooth = gaussian_filter(distance_transform_edt(padded, sampling=edges).astype(np.float32), 1.0)
+    smooth *= padded
     peaks = h_maxima(smooth, DEPTH * float(smooth.max()))  # type: ignore[no-untyped-call]
     seeds, count = label(peaks, structure=np.ones((3,) * mask.ndim))
     if count < 2:

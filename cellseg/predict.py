@@ -26,6 +26,8 @@ from segcore.windows import GridConfig, Window, window_grid
 
 WINDOW, OVERLAP, MARGIN = 512, 0.125, 32
 """Edge of a window in pixels, the share that its neighbour blends with, and the pixels around it that the network sees too."""
+_BITS = {"bool": 1, "int8": 8, "uint8": 8, "int16": 16, "uint16": 16}
+"""Pixel types that tell the range of values; wider whole numbers and fractions may hold any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,7 +78,7 @@ class Segmenter:
     def segment(self, pixels: NDArray[Any], *, threshold: float = 0.5, split: bool = False) -> Instances:
         """Objects of the target, ids from 1, of the shape of `predict`: connected pixels of at least the threshold.
 
-        Cells of a volume connect through its planes. split: cut clumps at their necks.
+        Cells of a volume connect through its planes. split: cut clumps at their necks, as split_touching.
 
         Raises:
             ConfigError: the threshold is outside 0..1.
@@ -164,6 +166,21 @@ def require_channels(segmenter: Segmenter, channels: int, name: str) -> None:
     """
     if channels != segmenter.channels:
         raise InputError(f"{segmenter.path.name} reads {segmenter.channels} channel(s); {name} has {channels}. Choose another model.")
+
+
+def require_pixel_type(segmenter: Segmenter, pixel_type: str, name: str) -> None:
+    """Refuse images of another range of values than the segmenter learnt from, as far as their pixel types tell.
+
+    Raises:
+        InputError: both types are whole numbers of at most 16 bits, and their bits differ.
+    """
+    known = segmenter.facts.get("pixel_type")
+    here, there = _BITS.get(pixel_type), _BITS.get(str(known))
+    if here and there and here != there:
+        raise InputError(
+            f"a model reads the range of values that it learnt from; {segmenter.path.name} learnt from {known}, {name} is {pixel_type}. "
+            f"Rescale the image to that range and save it as {known}, or choose another model."
+        )
 
 
 def require_threshold(threshold: float) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +23,19 @@ from cellseg.image import CellImage, Instances
 from cellseg.image_files import ImageFile, ImageFiles, find_images
 from cellseg.instances import label_slabs
 from cellseg.instances import split_touching as cut_clumps
-from cellseg.predict import Segmenter, load_segmenter, require_channels, require_threshold
+from cellseg.predict import Segmenter, load_segmenter, require_channels, require_pixel_type, require_threshold
 from cellseg.store import encode_labels
 from cellseg.tables import SPLITS_FILE, write_splits
-from segcore.errors import ConfigError
+from segcore.errors import ConfigError, OutputError
 from segcore.files import fresh_dir, require_free, write_json
+from segcore.io.memory import MemoryImage
 from segcore.progress import Progress, Silent
 from segcore.windows import Window, block_grid
 
 IN_MEMORY = 1 << 28
 """Pixels; labels of larger images lie in a file while they are made."""
 MODEL_FILE = "model.json"
-"""Which model made the labels, and how."""
+"""Which model made the labels, how, and how many objects each image has; only predictions hold such a file."""
 _UNLIKE = 1.1
 """Pixel sizes further apart than this factor are said."""
 _BLOCK = 4096
@@ -64,44 +68,55 @@ def predict_dataset(
         threshold: least probability of a pixel of an object, 0..1.
         split_touching: cut clumps at their necks, by watershed of the distance to the rim.
         device: auto, cpu or cuda; where a folder is given.
-        overwrite: replace an earlier dataset.
+        overwrite: replace earlier predictions; any other folder, such as a dataset with images, is refused.
         progress: hears of the cost, then of each image.
 
     Raises:
         BundleError: the model is none, or damaged.
         ConfigError: an unknown format, a threshold outside 0..1, QuPath asked for volumes.
-        InputError: an image cannot be used or has other channels than the model.
-        OutputError: out exists or cannot be written.
+        InputError: an image cannot be used, or has other channels or another range of values than the model learnt from.
+        OutputError: out exists, overlaps the images, or cannot be written.
     """
     folder, heard = Path(out), progress or Silent()
     if format not in WRITERS:
         raise ConfigError(f"predictions are written as {', '.join(WRITERS)}; got {format!r}.")
     require_threshold(threshold)
-    require_free(folder, overwrite=overwrite, replaces=FACTS_FILE)
+    _require_apart(folder, images.path if isinstance(images, Dataset) else Path(images))
+    require_free(folder, overwrite=overwrite, replaces=MODEL_FILE)
     segmenter = model if isinstance(model, Segmenter) else load_segmenter(model, device=device)
     found = find_images(images)
     if format == "qupath" and found.is_volume:
         raise ConfigError(f"QuPath's outlines lie in a plane; {found.path} holds volumes. Use --format tiff or zarr.")
     for own in found.files:
         require_channels(segmenter, own.shape[0], own.name)
-    _say(segmenter, found, heard)
-    facts = _facts(segmenter, found)
+        require_pixel_type(segmenter, own.pixel_type, own.name)
+    notes = [text for text in (_unlike_size(segmenter, found), _unlike_type(segmenter, found)) if text]
+    _say(segmenter, found, notes, heard)
     made = {"model": segmenter.path.name, "sha256": segmenter.digest, "threshold": threshold, "split_touching": split_touching}
+    objects: dict[str, int] = {}
     total = sum(own.shape[1] * len({window.row for window in segmenter.windows(own.shape[2:])}) for own in found.files)
     done = count(1)
-    with fresh_dir(folder, overwrite=overwrite, replaces=FACTS_FILE) as scratch:
+    with fresh_dir(folder, overwrite=overwrite, replaces=MODEL_FILE) as scratch:
         (scratch / "labels").mkdir()
         for own in found.files:
-            with _room(own, scratch) as labels:
-                label_slabs(_masks(segmenter, own, threshold, lambda: heard.step("predict", next(done), total)), labels)
+            with _room(own.shape[1:] if own.is_volume else own.shape[2:], np.int32, scratch) as labels:
+                masks = _masks(segmenter, own, threshold, lambda: heard.step("predict", next(done), total))
+                objects[own.name] = label_slabs(masks, labels)
                 if split_touching:
-                    cut_clumps(labels, edges=own.pixel_size_um if own.is_volume else None)
+                    edges = own.pixel_size_um if own.is_volume else None
+                    objects[own.name] = cut_clumps(labels, edges=edges, say=partial(_say_of, own.name, heard))
                 WRITERS[format](scratch, own, labels, segmenter.target)
         if found.splits:
             write_splits(scratch / SPLITS_FILE, found.splits)
-        write_json(scratch / MODEL_FILE, made)
-        write_json(scratch / FACTS_FILE, facts.as_json())
+        write_json(scratch / MODEL_FILE, made | {"notes": notes, "objects": objects})
+        write_json(scratch / FACTS_FILE, _facts(segmenter, found).as_json())
     return folder
+
+
+def _require_apart(out: Path, images: Path) -> None:
+    mine, theirs = out.resolve(), images.resolve()
+    if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+        raise OutputError(f"predictions lie apart from the images; {out} is, holds or lies in {images}. Choose another -o.")
 
 
 def _masks(segmenter: Segmenter, image: ImageFile, threshold: float, heard: Callable[[], None]) -> Iterator[NDArray[np.bool_]]:
@@ -119,21 +134,27 @@ def _masks(segmenter: Segmenter, image: ImageFile, threshold: float, heard: Call
 
 
 @contextmanager
-def _room(image: ImageFile, scratch: Path) -> Iterator[Instances]:
-    """An array for the labels of an image, on disk where it is large."""
-    shape = image.shape[1:] if image.is_volume else image.shape[2:]
-    if int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY:
-        yield np.zeros(shape, dtype=np.int32)
+def _room(shape: tuple[int, ...], dtype: type[np.integer[Any]], scratch: Path) -> Iterator[NDArray[Any]]:
+    """An array of zeros, in a file in scratch where it is large."""
+    pixels = int(np.prod(shape, dtype=np.int64))
+    if pixels <= IN_MEMORY:
+        yield np.zeros(shape, dtype=dtype)
         return
+    needed, free = pixels * np.dtype(dtype).itemsize, shutil.disk_usage(scratch).free
+    if needed > free:  # or the system would end us in the middle of a page
+        have = f"{needed / 2**30:.1f} GB while they are made; the disk of {scratch.parent} has {free / 2**30:.1f}"
+        raise OutputError(f"labels of an image need {have}. Free space or choose another -o.")
     with TemporaryDirectory(dir=scratch, prefix=".labels-") as folder:
-        yield np.memmap(Path(folder) / "labels", dtype=np.int32, mode="w+", shape=shape)
+        yield np.memmap(Path(folder) / "labels", dtype=dtype, mode="w+", shape=shape)
 
 
 def _write_tiff(folder: Path, image: ImageFile, labels: Instances, _: str) -> None:
     from segcore.io.tiff import write_tiff
 
     axes = "ZYX" if image.is_volume else "YX"
-    write_tiff(folder / "labels" / f"{image.name}.tif", encode_labels(labels), axes, pixel_size_um=image.pixel_size_um)
+    with _room(labels.shape, np.uint16, folder) as room:
+        stored = encode_labels(labels, out=room)
+        write_tiff(folder / "labels" / f"{image.name}.tif", stored, axes, pixel_size_um=image.pixel_size_um)
 
 
 def _write_zarr(folder: Path, image: ImageFile, labels: Instances, _: str) -> None:
@@ -172,20 +193,25 @@ def _facts(segmenter: Segmenter, found: ImageFiles) -> DatasetFacts:
     )
 
 
-def _say(segmenter: Segmenter, found: ImageFiles, progress: Progress) -> None:
+def _say(segmenter: Segmenter, found: ImageFiles, notes: list[str], progress: Progress) -> None:
     """What it will cost, by one timed window; and what may go wrong."""
+    first = found.files[0]
     windows = sum(own.shape[1] * len(segmenter.windows(own.shape[2:])) for own in found.files)
-    corner = Window(0, 0, *(min(edge, segmenter.window) for edge in found.files[0].shape[2:]))
-    trial = found.files[0].plane(0).read(corner)
+    corner = Window(0, 0, *(min(edge, segmenter.window) for edge in first.shape[2:]))
+    trial = MemoryImage(first.plane(0).read(corner), name=first.name)
     start = time.monotonic()
-    segmenter.predict(trial)
+    for _ in segmenter.strips(trial):
+        pass
     minutes = (time.monotonic() - start) * windows / 60
     progress.say(f"{len(found.files)} images, {windows} windows of {segmenter.window} px: about {minutes:.1f} min")
     if found.is_volume:
         progress.say("volumes are segmented plane by plane; cells connect through the planes")
-    for text in (_unlike_size(segmenter, found), _unlike_type(segmenter, found)):
-        if text:
-            progress.say(text)
+    for text in notes:
+        progress.say(text)
+
+
+def _say_of(name: str, progress: Progress, line: str) -> None:
+    progress.say(f"{name}: {line}")
 
 
 def _unlike_size(segmenter: Segmenter, found: ImageFiles) -> str:

@@ -116,13 +116,16 @@ def decode_labels(found: NDArray[Any], path: Path | str) -> Instances:
     return out
 
 
-def encode_labels(instances: Instances) -> NDArray[Any]:
-    """Ids as uint16 where they fit, 65535 = IGNORE; else int32 as they are."""
+def encode_labels(instances: Instances, *, out: NDArray[np.uint16] | None = None) -> NDArray[Any]:
+    """Ids as uint16 where they fit, 65535 = IGNORE; else int32 as they are.
+
+    out: where the uint16 go, of the shape of instances; it may lie on disk, and nothing else takes memory then.
+    """
     if int(instances.max(initial=0)) > MOST_IN_16_BITS:
         return instances
-    out = instances.astype(np.uint16)
-    out[instances == IGNORE] = IGNORE_16
-    return out
+    room = np.empty(instances.shape, dtype=np.uint16) if out is None else out
+    np.copyto(room, instances, casting="unsafe")  # the lower 16 bits: those of IGNORE, -1, are IGNORE_16
+    return room
 
 
 def write_pixels(folder: Path, name: str, pixels: NDArray[Any], *, pixel_size_um: tuple[float, ...] | None, own_size: bool) -> Path:

@@ -36,7 +36,7 @@ from segcore.predict import predict_windows
 from segcore.progress import Progress, Silent
 from segcore.provenance import collect
 from segcore.train.bundle import Bundle, save_bundle
-from segcore.train.loop import History, TrainConfig, fit
+from segcore.train.loop import History, TrainConfig, fit, seeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +166,8 @@ def learning_pools(chips: ChipSet, folds: NDArray[np.int64], training: SiteTrain
 def _build(chips: ChipSet, training: SiteTraining) -> list[nn.Module]:
     """Networks whose first weights follow from the seed alone; the global generator is left as it was."""
     networks = []
-    with torch.random.fork_rng(devices=[]):
-        for member in range(training.members):
-            torch.manual_seed(training.seed * 1000 + member)
+    for member in range(training.members):
+        with seeded(training.seed * 1000 + member):
             networks.append(build_classifier(training.arch, bands=int(chips.chips.shape[1]), weights=training.weights))
     return networks
 

@@ -39,6 +39,16 @@ def require_free(path: Path, *, overwrite: bool = False, replaces: str | None = 
         raise OutputError(f"the output needs a folder that can be written; {parent} cannot. Choose another -o.")
 
 
+def require_spared(source: Path, out: Path) -> None:
+    """Refuse an output, replaced or not, that is or holds what it is made of.
+
+    Raises:
+        OutputError: source is out, or lies in it.
+    """
+    if source.resolve().is_relative_to(out.resolve()):
+        raise OutputError(f"an output does not replace its own source; {source} is {out} or lies in it. Choose another -o.")
+
+
 @contextmanager
 def fresh_dir(path: Path, *, overwrite: bool = False, replaces: str | None = None) -> Iterator[Path]:
     """Yield a scratch folder beside path; it becomes path only if the block succeeds.

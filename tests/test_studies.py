@@ -1,6 +1,7 @@
 """Tables of studies are made from their CSV, never by hand."""
 
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def test_the_page_on_annotation_errors_has_the_tables_of_its_csv(errors):
         assert all((errors.IMAGES / errors.picture(name, kind)).is_file() for kind in errors.perturbations(own))
 
 
-def error_rows(losses):
-    """Two runs of each (net, perturbation, level) -> points lost; clean labels give 0.9 and 0.92."""
+def error_rows(losses, spread=0.1):
+    """Two runs of each (net, perturbation, level) -> points lost, the second a share more; clean labels give 0.9 and 0.92."""
     common = {
         "data": "d",
         "target": "hl60",
@@ -74,7 +75,7 @@ def error_rows(losses):
             perturbation=kind,
             level=level,
             run=run,
-            dice=0.9 + 0.02 * run - points[net, kind, level] * (1 + run / 10) / 100,
+            dice=0.9 + 0.02 * run - points[net, kind, level] * (1 + spread * run) / 100,
             **common,
         )
         for net, kind, level in points
@@ -91,20 +92,38 @@ def test_verdicts_follow_from_the_rows(errors):
             ("msd", "omission", 0.7): 4.0,
             ("unet", "bias", 6.0): 6.0,
             ("segnet", "bias", 6.0): 12.0,
-        }
+        },
+        spread=0.01,
     )
     grid = errors.findings_grid({"hl60": rows})
     found = {line[1]: line for line in grid if line[0] == "hl60"}
-    assert found["U-Net is flat up to 30 % omission"][3:] == ["+1.1 (+1.0 to +1.1)", "2", "holds"]
+    assert found["U-Net is flat up to 30 % omission"][3:] == ["+1.0 (+0.9 to +1.1)", "2", "holds"]
     assert found["MSD is flat up to 30 % omission"][5] == "open"
     assert found["SegNet loses about 10 at 30 % omission"][5] == "does not hold"
     assert found["MSD loses little at 70 % omission"][5] == "holds"
     assert found["MSD sometimes collapses above 30 % omission"][3:] == ["0 restarts", "2", "not seen"]
-    assert found["bias costs up to 5"][3:] == ["+12.6 (+12.0 to +13.2): segnet, bias 6 px", "2", "does not hold"]
+    assert found["bias costs up to 5"][3:] == ["+12.1 (+11.3 to +12.8): the worst of 2, segnet, bias 6 px", "2", "does not hold"]
     assert found["SegNet lags U-Net by 6 under bias"][5] == "holds"
     assert {line[5] for line in grid[1:] if line[0] != "hl60"} == {"not measured yet"}
     one = errors.findings_grid({"hl60": [row for row in rows if row.run == 0]})
     assert {line[5] for line in one if line[0] == "hl60"} == {"open", "not seen"}
+
+
+def test_runs_are_counted_not_networks_or_levels(errors):
+    from cellseg.study.statistics import interval_of
+
+    findings = import_module("error_findings")
+    rows = error_rows({("unet", "inclusion", 0.7): 1.0, ("msd", "inclusion", 0.7): 3.0})
+    measured = findings.loss_of_all("inclusion", 0.7)(rows)
+    assert (measured.values, measured.what) == (pytest.approx((2.0, 2.2)), "unet, msd")
+    assert findings.loss_of_all("inclusion", 0.7)([row for row in rows if (row.net, row.run) != ("msd", 1)]).values == pytest.approx((2.0,))
+    assert findings.loss_of_all("inclusion", 0.3)(rows).values == ()
+    rows = error_rows({("unet", "bias", 2.0): 1.0, ("unet", "bias", 6.0): 2.0, ("segnet", "bias", 2.0): 3.0, ("segnet", "bias", 6.0): 8.0})
+    lags = findings.gap("unet", "segnet", "bias")
+    assert lags(rows).values == pytest.approx((4.0, 4.4))
+    assert lags(rows[:-1]).values == pytest.approx((4.0,)), "a run that lacks a level is left out"
+    assert findings.gap("unet", "segnet", "bias", 6.0)(rows).values == pytest.approx((6.0, 6.6))
+    assert interval_of(lags(rows).values).low < 4.0
 
 
 def test_a_study_of_errors_shows_the_budget_with_most_runs(errors):
@@ -128,11 +147,12 @@ def test_rows_of_a_study_of_errors_are_kept_beside_those_of_other_budgets(errors
     errors.keep({("gpu", "hl60"): rows[:2]})
     errors.keep({("cpu", "hl60"): rows, ("cpu", "consep"): []})
     again = errors.keep({("gpu", "hl60"): rows[2:]})
-    assert {key: len(own) for key, own in again.items()} == {("cpu", "hl60"): 4, ("gpu", "hl60"): 2}
-    assert again["gpu", "hl60"][0].key == rows[2].key
+    assert {key: len(own) for key, own in again.items()} == {("cpu", "hl60"): 4, ("gpu", "hl60"): 4}
+    others = errors.keep({("gpu", "hl60"): [replace(row, settings="2" * 12) for row in rows[2:]]})
+    assert [row.key for row in others["gpu", "hl60"]] == [row.key for row in rows[2:]]
     lines = errors.TABLE.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("budget,set,data,target,net,depth,")
-    errors.TABLE.write_text("\n".join([*lines[:-1], lines[-1].replace("0" * 12, "1" * 12)]), encoding="utf-8")
+    errors.TABLE.write_text("\n".join([*lines[:-1], lines[-1].replace("2" * 12, "1" * 12)]), encoding="utf-8")
     with pytest.raises(ValueError, match="mixes runs of other settings in hl60, gpu"):
         errors.read_rows()
 
@@ -157,7 +177,20 @@ def test_tissue_keeps_two_classes_and_the_rest_is_background(errors):
     assert kept.classes == {1: "epithelial", 3: "inflammatory"}
 
 
+def test_tissue_at_half_its_resolution(errors):
+    instances = np.zeros((4, 4), np.int32)
+    instances[1, 1], instances[2:, 2:] = 7, 9
+    pixels = np.stack([np.arange(16, dtype=np.uint8).reshape(4, 4)] * 3)
+    image = CellImage(pixels=pixels, instances=instances, classes={7: "epithelial", 9: "inflammatory", 8: "epithelial"})
+    half = import_module("error_sets").shrunk(image, 2)
+    assert half.pixels[0].tolist() == [[2, 4], [10, 12]]  # means of 2.5, 4.5, 10.5 and 12.5, rounded to even
+    assert half.pixels.dtype == np.uint8
+    assert half.instances.tolist() == [[7, 0], [0, 9]]
+    assert half.classes == {7: "epithelial", 9: "inflammatory"}
+    assert import_module("error_sets").shrunk(image, 1) is image
+
+
 def test_missing_tissue_ends_with_3_and_says_so(errors, tmp_path, capsys):
     with pytest.raises(SystemExit, match="3"):
-        import_module("error_sets").make_consep(tmp_path / "none", tmp_path / "data")
+        import_module("error_sets").make_consep(tmp_path / "none", tmp_path / "data", 1)
     assert "pass --data" in capsys.readouterr().err

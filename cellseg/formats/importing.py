@@ -14,7 +14,7 @@ from cellseg.formats.imported import Imported, ImportOptions
 from cellseg.formats.registry import FORMATS
 from cellseg.image import CellImage
 from segcore.errors import ConfigError, InputError
-from segcore.files import require_free
+from segcore.files import require_free, require_spared
 from segcore.progress import Progress, Silent
 
 
@@ -65,7 +65,7 @@ def import_dataset(
         ConfigError: an unknown format, or an option outside its range.
         InputError: the source cannot be used.
         MissingExtraError: the format needs a package that is not installed.
-        OutputError: the folder exists or is closed, or the disk is full.
+        OutputError: the folder exists, holds the source or is closed, or the disk is full.
     """
     if format not in FORMATS:
         raise ConfigError(f"a format is one of {', '.join(FORMATS)}; got {format!r}.")
@@ -73,8 +73,7 @@ def import_dataset(
     options = ImportOptions(classes=classes, pixel_size_um=pixel_size_um, axes=axes, allow_missing=allow_missing)
     if not source.exists():
         raise InputError(f"a source is a folder, a file or a ZIP archive; {source} is not there.")
-    if source.resolve().is_relative_to(out.resolve()):
-        raise ConfigError(f"a dataset does not replace its own source; {source} lies in {out}. Choose another -o.")
+    require_spared(source, out)
     require_free(out, overwrite=overwrite, replaces=FACTS_FILE)
     with opened(source) as folder:
         found = FORMATS[format](folder, options)

@@ -13,20 +13,35 @@ Corner = tuple[int, int]
 """(x, y) of a corner of a pixel."""
 Outline = list[Corner]
 """Corners in order, the last joined to the first; the object lies right of the way from one to the next, as one looks at the image."""
+_SLAB = 1 << 20
+"""Pixels that are looked through at once."""
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 """(x, y) to the right, down, left, up: each is a turn to the right from the one before."""
 
 
 def outlined(instances: Instances) -> Iterator[tuple[int, list[list[Outline]]]]:
-    """Each object of (H, W), and IGNORE where there is some, with its outline: the polygons of `outline`, ids ascending."""
+    """Each object of (H, W), and IGNORE where there is some, with its outline: the polygons of `outline`, ids ascending.
+
+    instances may lie on disk: beside them memory holds a slab, and about 10 bytes a pixel of the box of one object.
+    """
+    for number, (top, left, bottom, right) in sorted(_boxes(instances).items()):
+        yield number, outline(instances[top:bottom, left:right] == number, col=left, row=top)
+
+
+def _boxes(instances: Instances) -> dict[int, tuple[int, int, int, int]]:
+    """(top, left, bottom, right) of each object and of IGNORE, slab by slab."""
     from scipy.ndimage import find_objects
 
-    ids, order = np.unique(instances, return_inverse=True)
-    places = find_objects(order.reshape(instances.shape) + 1)
-    for number, place in zip(ids.tolist(), places, strict=True):
-        if number >= IGNORE and number != 0:
-            rows, cols = place
-            yield number, outline(instances[place] == number, col=cols.start, row=rows.start)
+    found: dict[int, tuple[int, int, int, int]] = {}
+    height = max(1, _SLAB // instances.shape[1])
+    for start in range(0, len(instances), height):
+        ids, order = np.unique(instances[start : start + height], return_inverse=True)
+        places = find_objects(order.reshape(-1, instances.shape[1]) + 1)
+        for number, (rows, cols) in zip(ids.tolist(), places, strict=True):
+            if number >= IGNORE and number != 0:
+                top, left, _, right = found.get(number, (start + rows.start, cols.start, 0, 0))
+                found[number] = (top, min(left, cols.start), start + rows.stop, max(right, cols.stop))
+    return found
 
 
 def outline(mask: NDArray[np.bool_], *, col: int = 0, row: int = 0) -> list[list[Outline]]:

@@ -16,7 +16,7 @@ from cellseg.perturb.inclusion import Inclusion
 from cellseg.perturb.perturbation import Perturbation
 from cellseg.perturb.seeds import image_rng
 from segcore.errors import ConfigError
-from segcore.files import require_free
+from segcore.files import require_free, require_spared
 from segcore.progress import Progress, Silent
 
 
@@ -47,9 +47,10 @@ def perturb_dataset(
     Raises:
         ConfigError: the perturbation does not fit the dataset.
         InputError: an image cannot be read.
-        OutputError: out or the picture exists or cannot be written; then nothing is.
+        OutputError: out or the picture exists, out holds the dataset, or either cannot be written; then nothing is.
     """
     data = data if isinstance(data, Dataset) else open_dataset(data)
+    require_spared(data.path, Path(out))
     check_perturbation(data, perturbation)
     image_rng(seed, "")
     _check_picture(picture, overwrite)

@@ -28,14 +28,14 @@ def dice_grid(rows: Sequence[Row]) -> Grid:
 
 
 def run_grid(rows: Sequence[Row]) -> Grid:
-    """A row for each method and level: runs, mean, deviation, interval, restarts, seconds."""
-    head = ["labels", "method", "runs", "Dice", "deviation", "95 % interval", "restarts", "seconds a run"]
+    """A row for each method and level: runs, mean, deviation, interval, restarts, seconds, the share of cells that was reached."""
+    head = ["labels", "method", "runs", "Dice", "deviation", "95 % interval", "restarts", "seconds a run", "reached"]
     return [head, *(_line(point, rows) for point in points(rows))]
 
 
 def versus_grid(rows: Sequence[Row]) -> Grid:
     """A row for each two networks under each perturbation."""
-    head = ["labels", "networks", "pairs", "gain in Dice", "95 % interval", "p (Wilcoxon)", "p (Holm)"]
+    head = ["labels", "networks", "pairs", "gain in Dice", "95 % interval", "p (Wilcoxon)", "p (Holm)", "least p (Holm)"]
     return [head, *(_comparison(own) for own in versus(rows))]
 
 
@@ -82,13 +82,15 @@ def _spread(point: Point | None) -> str:
 
 def _line(point: Point, rows: Sequence[Row]) -> list[str]:
     named = [level_name(point.perturbation, point.level), titled(point.net, rows), str(len(point.dices))]
+    reached = "-" if isnan(point.reached) else f"{100 * point.reached:.1f} %"
     figures = [digits(point.mean), digits(point.deviation), interval(point.interval)]
-    return [*named, *figures, str(point.restarts), f"{point.seconds:.1f}"]
+    return [*named, *figures, str(point.restarts), f"{point.seconds:.1f}", reached]
 
 
 def _comparison(own: Versus) -> list[str]:
     named = [own.perturbation, f"{own.one} - {own.other}", str(own.test.pairs)]
-    return [*named, f"{own.gain:+.3f}", interval(own.interval, "+.3f"), f"{own.test.p:.3f}", f"{own.adjusted:.3f}"]
+    chances = (own.test.p, own.adjusted, own.least)
+    return [*named, f"{own.gain:+.3f}", interval(own.interval, "+.3f"), *(f"{p:.3f}" for p in chances)]
 
 
 def _html_row(cells: Sequence[str], tag: str) -> str:

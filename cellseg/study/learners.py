@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from cellseg.dataset import Dataset
 from cellseg.study.names import BASELINE_NAMES
 from cellseg.study.plan import Learning
-from segcore.errors import RunError
 
 if TYPE_CHECKING:
     from cellseg.training.settings import SegmenterTraining
@@ -26,12 +25,15 @@ class Lesson:
 
     net: str
     data: Dataset
-    """Training images with their own labels."""
+    """Training images with their own labels; those that the dataset has for validation are among them, in a split of that name."""
     labels: Dataset
     """The same images with the labels that are learnt from."""
     target: str
     learning: Learning
     seed: int
+    """Start of all chance but that of the next."""
+    split_seed: int
+    """Decides which images a network holds back; methods without one learn from all."""
     folder: Path
     """Scratch, which the caller removes."""
 
@@ -65,7 +67,7 @@ def learn(lesson: Lesson) -> Learnt:
 
 
 def learn_baseline(lesson: Lesson) -> Learnt:
-    """Fit a classical method."""
+    """Fit a classical method, on all images of the lesson: it has no epoch to choose."""
     from cellseg.baselines import BASELINES
 
     fitted = BASELINES[lesson.net](lesson.labels, lesson.target, np.random.default_rng(lesson.seed))
@@ -76,8 +78,12 @@ def learn_network(lesson: Lesson) -> Learnt:
     """Train a network; the epoch is chosen on held-back images with the labels that are learnt from, as whoever has no others must.
 
     One that calls everything background after its last restart is what it is: nothing is found, and the epoch is 0.
+
+    Raises:
+        SegError: as cellseg.training.segmenter.train_segmenter, but for that.
     """
     from cellseg.predict import load_segmenter
+    from cellseg.training.collapse import CollapseError
     from cellseg.training.segmenter import train_segmenter
     from segcore.threads import torch_threads
 
@@ -86,7 +92,7 @@ def learn_network(lesson: Lesson) -> Learnt:
     try:
         with torch_threads(own.threads):
             facts = train_segmenter(lesson.data, model, training, loop, labels=lesson.labels)["validation"]
-    except RunError:
+    except CollapseError:
         return Learnt(predict=lambda pixels: np.zeros(pixels.shape[1:], dtype=bool), restarts=training.restarts)
     segmenter = load_segmenter(model, device=own.device)
 
@@ -117,6 +123,7 @@ def settings_of(lesson: Lesson) -> tuple[SegmenterTraining, TrainConfig]:
         per_epoch=own.per_epoch,
         validation=own.validation,
         seed=lesson.seed,
+        split_seed=lesson.split_seed,
     )
     loop = TrainConfig(
         epochs=own.epochs,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cellseg.study.figure import draw_perturbation, perturbations
 from cellseg.study.grids import Grid, dice_grid, html, markdown, run_grid, versus_grid
-from cellseg.study.plan import StudyPlan
+from cellseg.study.plan import Learning, StudyPlan
 from cellseg.study.table import Row
 from segcore.errors import ConfigError
 from segcore.files import fresh_file
@@ -20,6 +20,17 @@ MARKDOWN_FILE, HTML_FILE = "report.md", "report.html"
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0;font-size:13px}th,td{border-bottom:1px solid #ddd;padding:.25em .7em;text-align:right}
 th:first-child,td:first-child{text-align:left}img{max-width:100%;display:block;margin:1em 0}"""
+
+_INTERVALS = (
+    "Intervals are Student's t over runs: they cover the chance of training and labels, not that of other test images. "
+    "Reached is the share of the cells that was really left out or included; rates are rounded on each image."
+)
+_TEST = (
+    "Wilcoxon's signed-rank test, two-sided. A pair is a run, in which both networks learn from the same labels and hold back the same "
+    "images; Dice is averaged over the levels, and runs that lack one are left out. Holm's correction covers all lines of this table, "
+    "clean labels among them. The last column is the least p after it that so many pairs can give: where that is above 0.05, "
+    "the test decides nothing, whatever was measured."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +69,6 @@ def sections(rows: Sequence[Row], plan: StudyPlan) -> list[Section]:
     """What the report says, in order."""
     wanted = len(list(plan.keys()))
     state = "All runs are done." if len(rows) >= wanted else f"{len(rows)} of {wanted} runs are done; the others are missing here."
-    own = plan.learning
-    learning = (
-        f"{own.epochs} epochs, patches of {own.patch or 256} px, validation on {100 * own.validation:g} % of the training images with the "
-        "same kind of labels, the best epoch kept; a network that calls everything background begins anew, and that is counted."
-    )
     commits = ", ".join(dict.fromkeys(row.commit for row in rows if row.commit)) or "unknown"
     return [
         Section(
@@ -70,17 +76,25 @@ def sections(rows: Sequence[Row], plan: StudyPlan) -> list[Section]:
             text=f"Pixels of all test images pooled, clean labels; mean ± standard deviation over runs. {state}",
             grid=dice_grid(rows),
         ),
-        Section(heading="Runs", text=f"Networks: {learning} Code: {commits}; settings {rows[0].settings}.", grid=run_grid(rows), left=2),
         Section(
-            heading="Networks compared",
-            text=(
-                "Wilcoxon's signed-rank test over pairs of runs that learnt from the same labels, all levels of a perturbation together, "
-                "two-sided, and Holm's correction over this table. Of n pairs p cannot be below 2 / 2^n: fewer than six decide nothing."
-            ),
-            grid=versus_grid(rows),
+            heading="Runs",
+            text=f"{_learning(plan.learning)} {_INTERVALS} Code: {commits}; settings {rows[0].settings}.",
+            grid=run_grid(rows),
             left=2,
         ),
+        Section(heading="Networks compared", text=_TEST, grid=versus_grid(rows), left=2),
     ]
+
+
+def _learning(own: Learning) -> str:
+    from cellseg.training.settings import PATCH
+
+    patch = f"{own.patch}" if own.patch else f"at most {PATCH}"
+    return (
+        f"Networks: {own.epochs} epochs, patches of {patch} px; the best epoch is chosen by the split validation or, where there is none, "
+        f"by {100 * own.validation:g} % of the training images, with the same kind of labels; a network that calls everything "
+        "background begins anew, and that is counted. The other methods learn from all of these images."
+    )
 
 
 def _markdown(title: str, parts: list[Section], figures: dict[str, Path]) -> str:

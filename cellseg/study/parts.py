@@ -11,6 +11,7 @@ from cellseg.perturb.folder import check_perturbation
 from cellseg.perturb.inclusion import Inclusion
 from cellseg.splits import make_splits
 from cellseg.study.plan import StudyPlan, seed_of
+from cellseg.training.held import TRAIN, VALIDATION
 from segcore.errors import ConfigError
 
 TEST_SHARE = 0.3
@@ -18,7 +19,9 @@ TEST_SHARE = 0.3
 
 
 def parts(data: Dataset, plan: StudyPlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the images to learn from and to test on: the splits train and test, or chosen by the seed with groups whole.
+    """Names of the images to learn from and to test on: the splits train and test, or chosen by the seed.
+
+    Images of the split validation, or val, are among those to learn from: training finds them there and judges by them.
 
     Raises:
         ConfigError: volumes, a class that the dataset or its training images do not have, or too few images.
@@ -58,7 +61,8 @@ def fingerprint(data: Dataset) -> str:
 
 def _named(data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the splits say; images of other splits are left out."""
-    return data.split("train").names, data.split("test").names
+    learnt = {*data.split(TRAIN).names, *(name for name, (split, _) in data.splits.items() if split in VALIDATION)}
+    return tuple(name for name in data.names if name in learnt), data.split("test").names
 
 
 def _drawn(data: Dataset, plan: StudyPlan) -> tuple[tuple[str, ...], tuple[str, ...]]:

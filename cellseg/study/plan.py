@@ -19,7 +19,7 @@ KINDS = (CLEAN, "omission", "inclusion", "bias")
 """Perturbations in the order in which they are run and shown."""
 BIAS_UNIT: Literal["image"] = "image"
 """What shares one draw of the bias: an image, as one annotator; Vădineanu et al. (MIDL 2022) draw once a volume where there are volumes."""
-FORMAT = 1
+FORMAT = 2
 """Of the settings and the table."""
 
 
@@ -133,8 +133,12 @@ class StudyPlan:
         return seed_of(self.seed, "labels", key.perturbation, f"{key.level:g}", str(key.run))
 
     def training_seed(self, key: Key) -> int:
-        """Start of all other chance of a run."""
-        return seed_of(self.seed, "training", key.net, key.perturbation, f"{key.level:g}", str(key.run))
+        """Start of first weights, batches and other chance of a method: the same for all levels, which so differ in labels alone."""
+        return seed_of(self.seed, "training", key.net, str(key.run))
+
+    def split_seed(self, run: int) -> int:
+        """Decides which images a run holds back for validation: the same ones for all methods and levels."""
+        return seed_of(self.seed, "split", str(run))
 
     def settings(self, data: str) -> dict[str, Any]:
         """What must agree between rows of one table. data: fingerprint of the dataset. Levels and runs may be added later."""

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,17 @@ class Job:
 
     def _row(self, data: Dataset, folder: Path, start: float) -> Row:
         plan, key = self.plan, self.key
+        own = data.only(self.train)
+        labels = self._labels(own, folder)
+        reached = self._reached(own, labels)
         lesson = Lesson(
             net=key.net,
-            data=data.only(self.train),
-            labels=self._labels(data.only(self.train), folder),
+            data=own,
+            labels=labels,
             target=plan.target,
             learning=plan.learning,
             seed=plan.training_seed(key),
+            split_seed=plan.split_seed(key.run),
             folder=folder,
         )
         learnt = self.learner(lesson)
@@ -89,6 +94,7 @@ class Job:
             seed=lesson.seed,
             commit=self.commit,
             settings=self.settings,
+            reached=reached,
         )
 
     def _columns(self) -> dict[str, int]:
@@ -100,21 +106,30 @@ class Job:
         return size | {"epochs": own.epochs, "patch": own.patch or 0, "patches": own.per_epoch or 0}
 
     def _labels(self, data: Dataset, folder: Path) -> Dataset:
-        """The training images with the labels of this run.
+        """The training images with the labels of this run."""
+        if self.key.perturbation == CLEAN:
+            return data
+        worse = perturbation_of(self.key, self.plan.target)
+        return open_dataset(perturb_dataset(data, worse, folder / "labels", seed=self.plan.label_seed(self.key)))
+
+    def _reached(self, data: Dataset, labels: Dataset) -> float:
+        """Share of the target that was left out, or of the others that was taken for it; nan where labels are clean or biased.
 
         Raises:
             ConfigError: nothing of the target is left.
         """
         if self.key.perturbation == CLEAN:
-            return data
-        worse = perturbation_of(self.key, self.plan.target)
-        labels = open_dataset(perturb_dataset(data, worse, folder / "labels", seed=self.plan.label_seed(self.key)))
-        if not any(len(image.ids_of(self.plan.target)) for image in labels):
+            return nan
+        target, others = _cells(data, self.plan.target)
+        left, _ = _cells(labels, self.plan.target)
+        if not left:
             raise ConfigError(
                 f"a method learns from what is left of the target; {self.key.words} leaves no {self.plan.target!r} on {len(data)} images, "
                 "for rates are of each image. Take a lower level, or larger images."
             )
-        return labels
+        if self.key.perturbation == "omission":
+            return round((target - left) / target, 6)
+        return round((left - target) / others, 6) if self.key.perturbation == "inclusion" and others else nan
 
 
 def perturbation_of(key: Key, target: str) -> Perturbation:
@@ -126,6 +141,13 @@ def perturbation_of(key: Key, target: str) -> Perturbation:
             return Inclusion(key.level, target)
         case _:
             return Bias(int(key.level), unit=BIAS_UNIT, target=target)
+
+
+def _cells(data: Dataset, target: str) -> tuple[int, int]:
+    """How many cells of the target there are, and how many others."""
+    counts = [(len(image.ids_of(target)), len(image.ids)) for image in data]
+    own = sum(found for found, _ in counts)
+    return own, sum(every for _, every in counts) - own
 
 
 def judge(predict: Callable[[NDArray[Any]], NDArray[np.bool_]], data: Dataset, target: str) -> Counts:

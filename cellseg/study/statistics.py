@@ -8,12 +8,13 @@ from itertools import combinations
 from math import isnan, nan
 from statistics import mean, stdev
 
-import numpy as np
-
-from cellseg.study.plan import CLEAN, KINDS, seed_of
+from cellseg.study.plan import CLEAN, KINDS
 from cellseg.study.table import Row
-from segcore.metrics.compare import Interval, SignedRank, bootstrap_ci, holm, wilcoxon
+from segcore.metrics.compare import Interval, SignedRank, holm, least_p, mean_interval, wilcoxon
 from segcore.nets.names import NET_NAMES
+
+_Place = tuple[str, str, float, int]
+"""Network, perturbation, level, run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Point:
     """Of all runs together."""
     seconds: float
     """A run, on average."""
+    reached: float
+    """Share of the cells that was really left out or included, on average; nan where a row does not say."""
 
     @property
     def mean(self) -> float:
@@ -37,27 +40,32 @@ class Point:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of Dice between runs (n - 1); nan of one run."""
-        return stdev(self.dices) if len(self.dices) > 1 else nan
+        """Standard deviation of Dice between runs (n - 1); nan of one run, and where one found nothing to judge."""
+        return nan if len(self.dices) < 2 or any(map(isnan, self.dices)) else stdev(self.dices)
 
     @property
     def interval(self) -> Interval:
-        """Where the mean lies with 95 % confidence, by the bootstrap over runs."""
-        return interval_of(self.dices, self.net, self.perturbation, f"{self.level:g}")
+        """Of the mean, 95 %, over runs; see interval_of."""
+        return interval_of(self.dices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versus:
-    """Two networks under one perturbation; pairs are runs of one level that learnt from the same labels."""
+    """Two networks under one perturbation; a pair is a run, in which both learn from the same labels at each level.
+
+    Levels of one run share first weights and held-back images, so they are averaged, not counted as pairs of their own.
+    """
 
     perturbation: str
     one: str
     other: str
     gains: tuple[float, ...]
-    """Dice of one less Dice of the other, a number a pair."""
+    """Dice of one less Dice of the other, mean over the levels; a number a run."""
     test: SignedRank
     adjusted: float
     """p after Holm, over all comparisons of the table."""
+    least: float
+    """The least that this could be, whatever was measured, of so many pairs in each comparison."""
 
     @property
     def gain(self) -> float:
@@ -66,15 +74,16 @@ class Versus:
 
     @property
     def interval(self) -> Interval:
-        """Of the gain, 95 %, by the bootstrap over pairs."""
-        return interval_of(self.gains, self.perturbation, self.one, self.other)
+        """Of the gain, 95 %, over runs; see interval_of."""
+        return interval_of(self.gains)
 
 
-def interval_of(values: Sequence[float], *words: str) -> Interval:
-    """95 % interval of a mean; its chance depends on the words alone, so that a table comes out the same again."""
-    if any(isnan(value) for value in values):
-        return Interval(low=nan, high=nan)
-    return bootstrap_ci(values, np.random.default_rng(seed_of(0, *words)))
+def interval_of(values: Sequence[float]) -> Interval:
+    """95 % interval of a mean over runs, by Student's t; nan of one run, and where a value is nan.
+
+    It covers the chance of training and of worse labels on one split of the images; other images may give another mean.
+    """
+    return Interval(low=nan, high=nan) if any(map(isnan, values)) else mean_interval(values)
 
 
 def points(rows: Iterable[Row]) -> list[Point]:
@@ -94,23 +103,40 @@ def versus(rows: Iterable[Row]) -> list[Versus]:
     found: list[tuple[str, str, str, tuple[float, ...], SignedRank]] = []
     for perturbation in KINDS:
         for one, other in combinations(nets, 2):
-            keys = sorted(key[1:] for key in dices if key[0] == one and key[1] == perturbation and (other, *key[1:]) in dices)
-            left, right = ([dices[net, *key] for key in keys] for net in (one, other))
-            if keys:
+            left, right = _over_levels(dices, one, other, perturbation)
+            if left:
                 gains = tuple(a - b for a, b in zip(left, right, strict=True))
                 found.append((perturbation, one, other, gains, wilcoxon(left, right)))
-    adjusted = holm([test.p for *_, test in found])
+    adjusted, least = holm([test.p for *_, test in found]), holm([least_p(test.pairs) for *_, test in found])
     return [
-        Versus(perturbation=kind, one=one, other=other, gains=gains, test=test, adjusted=p)
-        for (kind, one, other, gains, test), p in zip(found, adjusted, strict=True)
+        Versus(perturbation=kind, one=one, other=other, gains=gains, test=test, adjusted=p, least=lowest)
+        for (kind, one, other, gains, test), p, lowest in zip(found, adjusted, least, strict=True)
     ]
 
 
 def losses(rows: Iterable[Row], net: str, perturbation: str, level: float) -> list[float]:
     """Dice that a method loses to a perturbation: clean less perturbed, run by run; runs that lack either are left out."""
+    return list(losses_by_run(rows, net, perturbation, level).values())
+
+
+def losses_by_run(rows: Iterable[Row], net: str, perturbation: str, level: float) -> dict[int, float]:
+    """The same by the number of the run, ascending."""
     own = {(row.perturbation, row.level, row.run): row.dice for row in rows if row.net == net and not isnan(row.dice)}
     runs = sorted(run for kind, _, run in own if kind == CLEAN)
-    return [own[CLEAN, 0.0, run] - own[perturbation, level, run] for run in runs if (perturbation, level, run) in own]
+    return {run: own[CLEAN, 0.0, run] - own[perturbation, level, run] for run in runs if (perturbation, level, run) in own}
+
+
+def _over_levels(dices: dict[_Place, float], one: str, other: str, perturbation: str) -> tuple[list[float], list[float]]:
+    """Dice of two networks, averaged over the levels of each run that has all levels of both."""
+    own = [key for key in dices if key[0] in (one, other) and key[1] == perturbation]
+    levels = sorted({level for _, _, level, _ in own})
+    runs = [
+        run
+        for run in sorted({run for *_, run in own})
+        if all((net, perturbation, level, run) in dices for net in (one, other) for level in levels)
+    ]
+    left, right = ([mean(dices[net, perturbation, level, run] for level in levels) for run in runs] for net in (one, other))
+    return left, right
 
 
 def _point(key: tuple[str, float, str], rows: list[Row]) -> Point:
@@ -122,4 +148,5 @@ def _point(key: tuple[str, float, str], rows: list[Row]) -> Point:
         dices=tuple(row.dice for row in rows),
         restarts=sum(row.restarts for row in rows),
         seconds=mean(row.seconds for row in rows),
+        reached=mean(row.reached for row in rows),
     )

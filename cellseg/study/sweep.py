@@ -5,28 +5,33 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from traceback import clear_frames
+from typing import Any, Literal, cast
 
 from cellseg.dataset import Dataset, open_dataset
 from cellseg.study.learners import Learner, learn
+from cellseg.study.lock import LOCK_FILE, locked
 from cellseg.study.parts import fingerprint, parts
 from cellseg.study.plan import Key, StudyPlan, digest_of
 from cellseg.study.row import Job
 from cellseg.study.table import TABLE_FILE, Row, read_table, write_table
-from segcore.errors import ConfigError, RunError
+from segcore.errors import ConfigError, InputError, RunError, SegError
 from segcore.files import read_json, require_free, write_json
 from segcore.progress import Progress, Silent
 from segcore.provenance import collect
 
 STUDY_FILE = "study.json"
 _WORK = ".work"
+_Outcome = tuple[Key, Row | Exception]
+"""A run and what came of it."""
 
 
 def run_study(
@@ -43,7 +48,7 @@ def run_study(
     """Make the rows of a plan that are not there yet; the table is the same for any number of workers and interruptions.
 
     Args:
-        data: 2-D images of a split train and a split test, else some are held back for testing; groups stay whole.
+        data: 2-D images of a split train and a split test, and of one for validation if there is; else some are held back.
         out: folder of the study: study.json and runs.csv, written anew after each run.
         plan: what is run.
         workers: processes. Each is started afresh, so a script that calls this needs `if __name__ == "__main__":`.
@@ -57,30 +62,41 @@ def run_study(
 
     Raises:
         ConfigError: the plan does not fit the dataset, or the study that is there has other settings.
-        OutputError: out exists and resume is off, or cannot be written.
+        OutputError: out exists and resume is off, cannot be written, or another process works in it.
         InputError: a file cannot be used.
-        RunError: a process was killed from outside, or training failed.
+        RunError: a process was killed from outside, or training failed. Where runs fail, the others are made first.
     """
     data = data if isinstance(data, Dataset) else open_dataset(data)
-    heard = progress or Silent()
+    heard, out = progress or Silent(), Path(out)
     if workers < 1:
         raise ConfigError(f"workers is a whole number from 1, got {workers}.")
+    plan = _on_device(plan)
     train, test = parts(data, plan)
-    ledger = _open(Path(out), plan, fingerprint(data), resume=resume)
-    jobs = _jobs(data, train, test, ledger, learner)
-    heard.say(
-        f"{len(ledger.order)} runs, {len(ledger.order) - len(jobs)} of them done; {len(train)} images to learn from, {len(test)} to test"
-    )
-    heard.step("runs", len(ledger.order) - len(jobs), len(ledger.order))
-    fits = _Clock(rows=ledger.rows, seconds=seconds).fits
-    try:
-        for row in _serial(jobs, fits) if workers == 1 else _spread(jobs, workers, fits):
-            ledger.add(row)
-            heard.say(f"{row.key.words}: Dice {row.dice:.3f}, {row.seconds:.0f} s")
-            heard.step("runs", len(ledger.wanted()), len(ledger.order))
-    finally:
-        shutil.rmtree(ledger.out / _WORK, ignore_errors=True)
+    if not resume:
+        require_free(out)
+    with locked(out):
+        ledger = _open(out, plan, fingerprint(data))
+        jobs = _jobs(data, train, test, ledger, learner)
+        done, left = len(ledger.order) - len(jobs), len(data) - len(train) - len(test)
+        heard.say(f"{len(ledger.order)} runs, {done} of them done; {len(train)} images to learn from, {len(test)} to test")
+        if left:
+            heard.say(f"{left} images of other splits than train, validation and test are left out")
+        heard.step("runs", done, len(ledger.order))
+        try:
+            _fill(ledger, jobs, workers, seconds, heard)
+        finally:
+            shutil.rmtree(out / _WORK, ignore_errors=True)
+            if not ledger.rows:
+                (out / STUDY_FILE).unlink(missing_ok=True)  # nothing is bound to these settings
     return ledger.wanted()
+
+
+def _on_device(plan: StudyPlan) -> StudyPlan:
+    """The plan with the device that auto means here: rows of a GPU and of a processor are not mixed."""
+    from segcore.device import choose_device
+
+    device = cast("Literal['cpu', 'cuda']", choose_device(plan.learning.device))
+    return replace(plan, learning=replace(plan.learning, device=device))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +119,15 @@ class _Ledger:
         return [there[key] for key in self.order if key in there]
 
 
-def _open(out: Path, plan: StudyPlan, data: str, *, resume: bool) -> _Ledger:
-    """The study that is there, or a new one."""
-    settings = plan.settings(data)
+def _open(out: Path, plan: StudyPlan, data: str) -> _Ledger:
+    """The study that is there, or a new one; one without a row may have any settings."""
+    made = collect({}, {"data": data})
+    settings = {**plan.settings(data), "version": made["version"]}
     digest = digest_of(settings)
-    if resume and out.is_dir() and any(out.iterdir()):
-        found = read_json(out / STUDY_FILE).get("settings")
-        _require_same(found if isinstance(found, dict) else {}, settings, out)
-    elif not resume:
-        require_free(out)
+    found = read_json(out / STUDY_FILE).get("settings") if any(path.name != LOCK_FILE for path in out.iterdir()) else None
     rows = read_table(out / TABLE_FILE)
+    if rows:
+        _require_same(found if isinstance(found, dict) else {}, settings, out)
     strange = [row for row in rows if row.settings != digest]
     if strange:
         raise ConfigError(
@@ -121,7 +136,7 @@ def _open(out: Path, plan: StudyPlan, data: str, *, resume: bool) -> _Ledger:
         )
     shutil.rmtree(out / _WORK, ignore_errors=True)
     points = {**asdict(plan), "learning": None}
-    write_json(out / STUDY_FILE, {"settings": settings, "digest": digest, "plan": points, **collect({}, {"data": data})})
+    write_json(out / STUDY_FILE, {"settings": settings, "digest": digest, "plan": points, **made})
     return _Ledger(out=out, plan=plan, settings=digest, order=tuple(plan.keys()), rows=rows)
 
 
@@ -161,33 +176,76 @@ class _Clock:
         return time.monotonic() - self.start + max(own, default=0.0) <= self.seconds
 
 
-def _serial(jobs: Sequence[Job], fits: Callable[[Job], bool]) -> Iterator[Row]:
-    for job in jobs:
-        if fits(job):
-            yield job.make()
+def _fill(ledger: _Ledger, jobs: Sequence[Job], workers: int, seconds: float | None, heard: Progress) -> None:
+    """Make the rows; a run that fails takes no other with it, and is said at the end.
+
+    Raises:
+        SegError: of the class of the first failure; the sweep ends at once where no run is done yet and settings or data are refused.
+    """
+    fits, failed = _Clock(rows=ledger.rows, seconds=seconds).fits, list[tuple[Key, Exception]]()
+    with closing(_serial(jobs, fits) if workers == 1 else _spread(jobs, workers, fits)) as outcomes:
+        for key, made in outcomes:
+            if isinstance(made, Row):
+                ledger.add(made)
+                heard.say(f"{key.words}: Dice {made.dice:.3f}, {made.seconds:.0f} s")
+                heard.step("runs", len(ledger.wanted()), len(ledger.order))
+                continue
+            failed.append((key, made))
+            heard.say(f"{key.words} failed: {_line(made)}")
+            if not ledger.rows and isinstance(made, ConfigError | InputError):
+                break
+    if failed:
+        key, first = failed[0]
+        kind = type(first) if isinstance(first, SegError) else RunError
+        count = "1 run failed" if len(failed) == 1 else f"{len(failed)} runs failed, first"
+        rest = " What is done is kept; --resume makes the others." if ledger.rows else ""
+        raise kind(f"{_line(first)} {count}: {key.words}.{rest}") from first
 
 
-def _spread(jobs: Sequence[Job], workers: int, fits: Callable[[Job], bool]) -> Iterator[Row]:
-    """Rows as they are done, by processes; as many are under way as there are workers, and none waits."""
-    rest, running = list(jobs), set[Future[Row]]()
+def _line(error: Exception) -> str:
+    """An error in one line; one that is not ours with its class."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, SegError) else f"{type(error).__name__}: {text}."
+
+
+def _serial(jobs: Sequence[Job], fits: Callable[[Job], bool]) -> Generator[_Outcome]:
+    for job in filter(fits, jobs):
+        try:
+            made: Row | Exception = job.make()
+        except Exception as error:
+            clear_frames(error.__traceback__)  # what a failed run held may fill a GPU
+            made = error
+        yield job.key, made
+
+
+def _spread(jobs: Sequence[Job], workers: int, fits: Callable[[Job], bool]) -> Generator[_Outcome]:
+    """Outcomes as they come, by processes; as many are under way as there are workers, and none waits."""
+    rest, running, killed = list(jobs), dict[Future[Row], Job](), False
     pool = ProcessPoolExecutor(max(1, min(workers, len(jobs))), mp_context=get_context("spawn"), initializer=_follow_parent)
     try:
         while True:
-            while len(running) < workers and (job := next(filter(fits, rest), None)) is not None:
+            while not killed and len(running) < workers and (job := next(filter(fits, rest), None)) is not None:
                 rest.remove(job)
-                running.add(pool.submit(job.make))
+                running[pool.submit(job.make)] = job
             if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=lambda own: own.exception() is not None):  # what is done is kept, then what failed is said
-                yield future.result()
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job, error = running.pop(future), future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    killed = True  # what others have done by now still comes
+                elif error is None or isinstance(error, Exception):
+                    yield job.key, error or future.result()
+                else:
+                    raise error
     except BrokenProcessPool:
+        killed = True
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if killed:
         raise RunError(
             "a process of the study ended early: for want of memory, or because the script that started it does so outside of "
             "if __name__ == '__main__'. Take fewer workers and go on with --resume."
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+        )
 
 
 def _follow_parent() -> None:

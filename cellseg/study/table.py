@@ -53,6 +53,8 @@ class Row:
     commit: str
     settings: str
     """Digest of what must agree between rows."""
+    reached: float = nan
+    """Share of the target's cells that omission took, or of the other cells that inclusion added; nan of others and in older tables."""
 
     @property
     def key(self) -> Key:
@@ -61,6 +63,8 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+_LATER = {"reached": ""}
+"""Cells of columns that older tables lack."""
 _KINDS: Mapping[str, str] = {field.name: str(field.type) for field in fields(Row)}
 
 
@@ -75,8 +79,9 @@ def row_of(cells: Mapping[str, str], where: str) -> Row:
     Raises:
         InputError: a cell is missing or is not what its column says; `where` tells where it stands.
     """
+    there = {**_LATER, **cells}
     try:
-        row = Row(**{name: _value(cells[name], _KINDS[name]) for name in COLUMNS})
+        row = Row(**{name: _value(there[name], _KINDS[name]) for name in COLUMNS})
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"a table of a study has the columns {', '.join(COLUMNS)}; {where} has another row ({error}). Restore it."

@@ -78,5 +78,5 @@ def _bent(
     nodes = rng.normal(size=(2, NODES, NODES)) * strength * np.array([height, width])[:, None, None]
     field = np.stack([zoom(way, (height / NODES, width / NODES), order=3, mode="nearest", grid_mode=True) for way in nodes])
     places = np.indices((height, width), dtype=np.float32) + field.astype(np.float32)
-    bent = np.stack([map_coordinates(band, places, order=1, mode="reflect", output=np.float32) for band in pixels])
+    bent = np.stack([map_coordinates(band, places, order=1, mode="reflect") for band in pixels.astype(np.float32)])
     return bent, map_coordinates(target, places, order=0, mode="reflect")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from cellseg.dataset import Dataset
 from cellseg.splits import make_splits
+from cellseg.tables import SPLITS_FILE
 from segcore.errors import InputError
 
 TRAIN, VALIDATION = "train", ("validation", "val")
@@ -37,10 +39,20 @@ class Held:
 
 
 def learnable(data: Dataset) -> Learnable:
-    """All images; where some are of the split "train", only these, and those of the split "validation" to judge."""
+    """All images where none has a split; else those of the split "train", and those of the split "validation" to judge.
+
+    Raises:
+        InputError: there are splits, and none is "train".
+    """
     splits = {name: data.splits.get(name, ("", ""))[0] for name in data.names}
-    if TRAIN not in splits.values():
+    named = sorted(set(splits.values()) - {""})
+    if not named:
         return Learnable(names=data.names, validation=(), left_out=())
+    if TRAIN not in named:
+        raise InputError(
+            f"where a dataset has splits, its split {TRAIN} is learnt from; {data.path} has {', '.join(named)}. "
+            f"Name one of them {TRAIN} in {SPLITS_FILE}."
+        )
     train = tuple(name for name in data.names if splits[name] == TRAIN)
     validation = tuple(name for name in data.names if splits[name] in VALIDATION)
     left = tuple(name for name in data.names if splits[name] not in (TRAIN, *VALIDATION))
@@ -64,23 +76,37 @@ def hold_back(data: Dataset, found: Learnable, showing: Collection[str], share: 
         _require_both(data, found.names, found.validation, showing)
         return Held(train=found.names, validation=found.validation)
     groups = {name: data.splits[name][1] for name in found.names if name in data.splits}
-    if len({groups.get(name) or ("", name) for name in found.names}) < 2:
+    whole = {name: (groups.get(name, ""), "" if groups.get(name) else name) for name in found.names}
+    if len(set(whole.values())) < 2:
         what = "an image" if len(found.names) == 1 else "a group of images"
         raise InputError(
             f"{what} is held back to choose the best epoch, so there are at least two; {data.path} has one to learn from, "
             f"{found.names[0]}. Add another."
         )
+    if len({whole[name] for name in showing}) < 2:
+        raise InputError(
+            f"the target is needed in images to learn from and in others to judge; in {data.path} only {min(showing)} or its group "
+            "shows it. Annotate more."
+        )
     rng = np.random.default_rng([seed, 1])
     for _ in range(_DRAWS):
         parted = make_splits(found.names, groups, {TRAIN: 1 - share, VALIDATION[0]: share}, rng)
-        train, held = (tuple(name for name in found.names if parted[name][0] == side) for side in (TRAIN, VALIDATION[0]))
-        if set(train) & set(showing) and set(held) & set(showing):
-            return Held(train=train, validation=held)
-    alone = min(showing)
-    raise InputError(
-        f"the target is needed in images to learn from and in others to judge; in {data.path} only {alone} or its group shows it. "
-        "Annotate more."
-    )
+        sides = {name: split for name, (split, _) in parted.items()}
+        if len({sides[name] for name in showing}) == 2:
+            break
+    else:
+        _move_one(sides, whole, showing)
+    train, held = (tuple(name for name in found.names if sides[name] == side) for side in (TRAIN, VALIDATION[0]))
+    return Held(train=train, validation=held)
+
+
+def _move_one(sides: dict[str, str], whole: Mapping[str, tuple[str, str]], showing: Collection[str]) -> None:
+    """Put the smallest group that shows the target on the other side: all that show it are on one."""
+    sizes = Counter(whole.values())
+    moved = min((whole[name] for name in showing), key=lambda group: (sizes[group], group))
+    for name, group in whole.items():
+        if group == moved:
+            sides[name] = VALIDATION[0] if sides[name] == TRAIN else TRAIN
 
 
 def _require_both(data: Dataset, train: tuple[str, ...], validation: tuple[str, ...], showing: Collection[str]) -> None:

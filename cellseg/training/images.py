@@ -97,13 +97,23 @@ class TargetImages:
         if image is None:
             raise InputError(f"a segmenter learns from images; {self.data.path} has labels alone. Pass the images, and these as --labels.")
         if "Z" not in self.data.axes and _bytes(image, self.data.axes) > self.keep // 4:
-            return replace(self.labels.source(name), pixels=self.data.source(name).pixels)
+            return _joined(self.data.source(name), self.labels.source(name))
         pixels, _ = read_pixels(image, self.data.axes)
         instances = read_labels(self.labels.files[name].labels, self.labels.axes)
-        if instances.shape != pixels.shape[1:]:
-            raise InputError(f"an image and its labels have one size; {name} has {pixels.shape[1:]} and {instances.shape}.")
+        _require_one_size(name, pixels.shape[1:], instances.shape)
         target = _target_of(instances, self.labels.classes_of(name, present(instances)), self.target)
         return _Whole(pixels=pixels if pixels.ndim == 4 else pixels[:, None], target=target if target.ndim == 3 else target[None])
+
+
+def _joined(image: CellSource, labels: CellSource) -> CellSource:
+    """The pixels of one and the labels of the other."""
+    _require_one_size(image.name, image.shape[1:], labels.shape[1:])
+    return replace(labels, pixels=image.pixels)
+
+
+def _require_one_size(name: str, pixels: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    if pixels != labels:
+        raise InputError(f"an image and its labels have one size; {name} has {pixels} and {labels}. Give labels of these images.")
 
 
 def _target_of(instances: Instances, classes: Classes, target: str) -> NDArray[np.int8]:

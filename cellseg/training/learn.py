@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cellseg.image import IGNORE
 from cellseg.training.ahead import made_ahead
 from cellseg.training.augment import augment
 from cellseg.training.images import TargetImages
@@ -22,7 +23,7 @@ from segcore.losses import LOSSES
 from segcore.metrics.pixels import Counts, count, dice
 from segcore.nets.build import build_net
 from segcore.progress import Progress
-from segcore.train.loop import History, TrainConfig, fit
+from segcore.train.loop import History, TrainConfig, fit, seeded
 
 CLASSES = 2
 """Outputs of a segmenter: 0 = background, 1 = target."""
@@ -40,8 +41,9 @@ class Material:
     normalise: Normalisation
     train: Sequence[Patch]
     validation: Sequence[Patch]
-    bytes: dict[str, int] = field(default_factory=dict)
-    """Memory of each image."""
+    """These count a pixel once, see tiles."""
+    bytes: Mapping[str, int]
+    """Memory of each image of train, by its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,7 +53,7 @@ class Learnt:
     network: nn.Module
     history: History
     counts: Counts
-    """Of the validation patches."""
+    """Of the validation patches, in the epoch whose weights were kept, as they chose it."""
     collapses: int
     """Starts that ended with everything background, before this one."""
 
@@ -71,8 +73,7 @@ def learn(material: Material, training: SegmenterTraining, loop: TrainConfig, pr
         network = first_network(training, len(material.normalise.mean), attempt)
         feed = _Feed(material=material, training=training, attempt=attempt, workers=_workers(loop))
         (history,) = fit([network], feed.batches, step, feed.score, loop, progress)
-        counts = feed.judge(network.to(choose_device(loop.device)))
-        learnt = Learnt(network=network.cpu(), history=history, counts=counts, collapses=attempt)
+        learnt = Learnt(network=network, history=history, counts=feed.judged[history.best], collapses=attempt)
         if not learnt.collapsed:
             break
         left = training.restarts - attempt
@@ -81,9 +82,8 @@ def learn(material: Material, training: SegmenterTraining, loop: TrainConfig, pr
 
 
 def first_network(training: SegmenterTraining, channels: int, attempt: int) -> nn.Module:
-    """A network whose first weights follow from the seed and the attempt; PyTorch's generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed * 1000 + attempt)
+    """A network whose first weights follow from the seed and the attempt; PyTorch's generators are left as they were."""
+    with seeded(training.seed * 1000 + attempt):
         return build_net(training.net, channels=channels, classes=CLASSES)
 
 
@@ -101,6 +101,8 @@ class _Feed:
     training: SegmenterTraining
     attempt: int
     workers: int
+    judged: list[Counts] = field(default_factory=list)
+    """What each epoch was scored by."""
 
     def batches(self, _: int, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch."""
@@ -115,11 +117,12 @@ class _Feed:
 
     def score(self, network: nn.Module, _: int) -> float:
         """Dice of the validation patches; 0 where nothing is found."""
-        found = dice(self.judge(network))
+        self.judged.append(self.judge(network))
+        found = dice(self.judged[-1])
         return 0.0 if np.isnan(found) else found
 
     def judge(self, network: nn.Module) -> Counts:
-        """Pixels of the validation patches, as the network calls them."""
+        """Pixels of the validation patches, each once, as the network calls them."""
         device = next(network.parameters()).device
         total = Counts()
         ready = made_ahead(lambda patch: self._load(patch, None, 0), self.material.validation, self.workers)
@@ -131,9 +134,12 @@ class _Feed:
         return total
 
     def _load(self, patch: Patch, epoch: int | None, place: int) -> tuple[Tensor, Tensor]:
-        """Image (C, h, w) and labels (h, w) of a patch; changed by chance unless the epoch is None."""
+        """Image (C, h, w) and labels (h, w) of a patch; changed by chance, or without an epoch unknown where others are judged."""
         pixels, target = self.material.images.read(patch.plane, patch.window)
-        if epoch is not None:
+        if epoch is None:
+            target = target.copy()
+            target[: patch.again[0]], target[:, : patch.again[1]] = IGNORE, IGNORE
+        else:
             rng = np.random.default_rng([self.training.seed, self.attempt, epoch, place])
             pixels, target = augment(pixels, target, self.training.augment, rng)
         return torch.from_numpy(self.material.normalise.apply(pixels)), torch.from_numpy(target.astype(np.int64))

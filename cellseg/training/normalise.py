@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segcore.errors import BundleError, InputError, ShapeError
+from segcore.errors import BundleError, ConfigError, InputError, ShapeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,17 @@ class Normalisation:
     """(pixel - mean) / spread, for each channel.
 
     Raises:
-        ConfigError: no channel, other numbers of them, or a spread that is not above 0.
+        ConfigError: no channel, other numbers of them, a number that is not finite, or a spread that is not above 0.
     """
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.mean or len(self.mean) != len(self.spread):
+            raise ConfigError(f"each channel has a mean and a spread, and there is at least one; got {self.mean} and {self.spread}.")
+        if not np.isfinite([*self.mean, *self.spread]).all() or min(self.spread) <= 0:
+            raise ConfigError(f"means and spreads are finite, spreads above 0; got {self.mean} and {self.spread}.")
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Pixels (C, ...) of the images' own type and range -> float32 of mean 0 and spread 1.
@@ -90,8 +96,11 @@ def read_normalisation(found: Any, channels: int) -> Normalisation:
         if not isinstance(found, Mapping):
             raise TypeError("normalise")
         mean, spread = (tuple(float(value) for value in found[key]) for key in ("mean", "spread"))
+        own = Normalisation(mean=mean, spread=spread)
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"a segmenter says the mean and spread of each channel; this one garbles {error}. Train it again.") from error
-    if len(mean) != channels or len(spread) != channels or not np.isfinite([*mean, *spread]).all() or min(spread) <= 0:
+        raise BundleError(
+            f"a segmenter says the mean and spread of each channel; this one is garbled ({error}). Train it again."
+        ) from error
+    if len(mean) != channels:
         raise BundleError(f"a segmenter says the mean and spread of {channels} channels; this one has {mean} and {spread}. Train it again.")
-    return Normalisation(mean=mean, spread=spread)
+    return own

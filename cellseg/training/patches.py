@@ -24,6 +24,8 @@ class Patch:
     window: Window
     shows: bool
     """Whether a pixel of the target is in it."""
+    again: tuple[int, int] = (0, 0)
+    """How many of its first rows and columns other patches cover already: what it is judged by lies below and to the right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +79,36 @@ def survey(images: TargetImages, name: str, grid: GridConfig) -> Survey:
     return Survey(name=name, patches=tuple(patches), moments=sum(rest, first), bytes=images.bytes_of(name), pixel_type=kind)
 
 
+def tiles(images: TargetImages, name: str, edge: int) -> list[Patch]:
+    """Patches of one image that count each of its pixels once, to judge by; those with a pixel of its own that is known.
+
+    The last one of a row or column ends flush with the image: what it repeats is said by `again`.
+    """
+    found: list[Patch] = []
+    for plane in images.planes(name):
+        for window in window_grid((plane.height, plane.width), GridConfig(window=edge, overlap=0)):
+            again = -window.row % edge, -window.col % edge
+            target = images.read(plane, window)[1][again[0] :, again[1] :]
+            if (target >= 0).any():
+                found.append(Patch(plane=plane, window=window, shows=bool((target > 0).any()), again=again))
+    return found
+
+
 def require_target(surveys: Sequence[Survey], target: str, where: str) -> None:
     """Refuse images from which nothing can be learnt.
 
     Raises:
-        InputError: channels differ, no pixel is known, or the target is nowhere.
+        InputError: channels or pixel types differ, no pixel is known, or the target is nowhere.
     """
     first = surveys[0]
     for own in surveys:
         if own.channels != first.channels:
             raise InputError(f"images have as many channels; {first.name} has {first.channels}, {own.name} {own.channels}. Part them.")
+        if own.pixel_type != first.pixel_type:
+            raise InputError(
+                f"images have one pixel type, since one scaling serves all; {first.name} has {first.pixel_type}, {own.name} "
+                f"{own.pixel_type}. Convert them to one range, or part them."
+            )
     if not any(own.patches for own in surveys):
         raise InputError(f"a segmenter learns from pixels whose label is known; in {where} all are unknown. Label some.")
     if not any(own.shows for own in surveys):

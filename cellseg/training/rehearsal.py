@@ -11,6 +11,7 @@ from cellseg.training.learn import first_network, step
 from cellseg.training.settings import SegmenterTraining
 from segcore.device import choose_device
 from segcore.errors import ConfigError
+from segcore.train.loop import TrainConfig, open_fabric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +24,14 @@ class Rehearsal:
     """Of one patch in a step."""
 
 
-def rehearse(training: SegmenterTraining, *, channels: int, patch: int, per_epoch: int, device: str) -> Rehearsal:
-    """Train a network that is thrown away on the largest and the smallest batch of an epoch.
+def rehearse(training: SegmenterTraining, *, channels: int, patch: int, per_epoch: int, loop: TrainConfig) -> Rehearsal:
+    """Train a network that is thrown away on the largest and the smallest batch of an epoch, with the loop's device and precision.
 
     Raises:
         ConfigError: the network cannot learn from such patches, or memory has no room for a batch.
     """
-    where = choose_device(device)
-    network = first_network(training, channels, 0).to(where).train()
+    where, fabric = choose_device(loop.device), open_fabric(loop)
+    network = fabric.setup(first_network(training, channels, 0)).train()
     largest = min(training.batch, per_epoch)
     seconds = 0.0
     try:
@@ -39,7 +40,7 @@ def rehearse(training: SegmenterTraining, *, channels: int, patch: int, per_epoc
             labels = torch.zeros(size, patch, patch, dtype=torch.int64, device=where)
             start = time.monotonic()
             loss = step(network, (images, labels, training.loss))
-            loss.backward()  # type: ignore[no-untyped-call]
+            fabric.backward(loss)
             loss.detach().item()
             seconds = time.monotonic() - start
     except (RuntimeError, ValueError) as error:

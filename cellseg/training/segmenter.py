@@ -9,15 +9,16 @@ from typing import Any
 
 from cellseg.dataset import Dataset
 from cellseg.facts import FACTS_FILE
+from cellseg.training.collapse import CollapseError
 from cellseg.training.held import Held, hold_back, learnable
 from cellseg.training.images import TargetImages
 from cellseg.training.learn import Learnt, Material, learn
 from cellseg.training.normalise import normalisation
-from cellseg.training.patches import Survey, require_target, survey, thinned
+from cellseg.training.patches import Survey, require_target, survey, thinned, tiles
 from cellseg.training.rehearsal import rehearse
 from cellseg.training.settings import SegmenterTraining
 from segcore.device import choose_device
-from segcore.errors import ConfigError, InputError, RunError
+from segcore.errors import ConfigError, InputError
 from segcore.files import require_free, sha256
 from segcore.metrics.pixels import dice, precision, recall
 from segcore.progress import Progress, Silent
@@ -51,8 +52,8 @@ def train_segmenter(
 ) -> dict[str, Any]:
     """Train a segmenter of one class and write it as a bundle; returns the bundle's metrics.
 
-    Images of the split "train" are learnt from, where there is such a split; those of "validation" or "val" choose the best
-    epoch. Without them a share of the images is held back for that, groups whole.
+    Where the dataset has splits, images of "train" are learnt from, and those of "validation" or "val" choose the best
+    epoch. Without the latter a share of the images is held back for that, groups whole.
 
     Args:
         data: the images, planes or volumes; volumes are learnt from plane by plane.
@@ -65,9 +66,10 @@ def train_segmenter(
 
     Raises:
         ConfigError: the target is no class, a patch is larger than an image, labels have other names, bf16 without a GPU.
-        InputError: nothing can be learnt: one image, no known pixel, no cell of the target.
+        InputError: nothing can be learnt: one image, splits without "train", no known pixel, no cell of the target, mixed pixel types.
         OutputError: out exists or cannot be written.
-        RunError: every start ended with everything background, or the loss is no number.
+        CollapseError: every start ended with everything background.
+        RunError: the loss is no number.
     """
     heard: Progress = progress or Silent()
     require_free(out, overwrite=overwrite, replaces="bundle.json")
@@ -77,9 +79,9 @@ def train_segmenter(
     _say_cost(found, training, loop, heard)
     learnt = learn(found.material, training, loop, heard)
     if learnt.collapsed:
-        raise RunError(
+        raise CollapseError(
             f"the network calls everything background after each of {training.restarts + 1} starts; no model was written. "
-            "Lower the learning rate, give more epochs, or look at the labels."
+            "Look at the labels, or give more epochs."
         )
     metrics = {"validation": _summary(learnt, found)}
     facts = {**_facts(data, training, found), "metrics": metrics}
@@ -111,12 +113,12 @@ def prepare(data: Dataset, training: SegmenterTraining, *, labels: Dataset | Non
         surveys[name] = survey(images, name, grid)
         heard.step("look through", done, len(names))
     require_target(list(surveys.values()), training.target, str((labels or data).path))
-    held = hold_back(data, found, [name for name, own in surveys.items() if own.shows], training.validation, training.seed)
+    held = hold_back(data, found, [name for name, own in surveys.items() if own.shows], training.validation, training.parted_by)
     material = Material(
         images=images,
         normalise=normalisation(surveys[name].moments for name in held.train),
         train=[patch for name in held.train for patch in surveys[name].patches],
-        validation=thinned([patch for name in held.validation for patch in surveys[name].patches], training.per_epoch),
+        validation=thinned([own for name in held.validation for own in tiles(images, name, patch)], training.per_epoch),
         bytes={name: own.bytes for name, own in surveys.items()},
     )
     return Prepared(material=material, held=held, patch=patch, surveys=surveys)
@@ -139,11 +141,11 @@ def _require_fitting(data: Dataset, labels: Dataset | None, target: str) -> None
 def _say_cost(found: Prepared, training: SegmenterTraining, loop: TrainConfig, progress: Progress) -> None:
     each = training.per_epoch or len(found.material.train)
     channels = len(found.material.normalise.mean)
-    trial = rehearse(training, channels=channels, patch=found.patch, per_epoch=each, device=loop.device)
+    trial = rehearse(training, channels=channels, patch=found.patch, per_epoch=each, loop=loop)
     minutes = trial.seconds * (each + len(found.material.validation) / 3) * loop.epochs / 60
     sides = f"{len(found.held.train)} images to learn from, {len(found.held.validation)} to judge"
     what = f"{each} patches of {found.patch} px an epoch, {training.name} of {trial.weights:,} weights on {choose_device(loop.device)}"
-    progress.say(f"{sides}; {what}: about {minutes:.1f} min at most")
+    progress.say(f"{sides}; {what}: about {minutes:.1f} min at most a start")
 
 
 def _facts(data: Dataset, training: SegmenterTraining, found: Prepared) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def _facts(data: Dataset, training: SegmenterTraining, found: Prepared) -> dict[
         "normalise": found.material.normalise.as_dict(),
         "pixel_type": found.surveys[found.held.train[0]].pixel_type,
         "patch": found.patch,
-        "split": {"train": list(found.held.train), "validation": list(found.held.validation), "seed": training.seed},
+        "split": {"train": list(found.held.train), "validation": list(found.held.validation), "seed": training.parted_by},
     }
 
 

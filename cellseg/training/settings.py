@@ -49,6 +49,9 @@ class SegmenterTraining:
     restarts: int = 3
     """How often a network that calls everything background begins anew, with other first weights."""
     seed: int = 0
+    """Start of all chance."""
+    split_seed: int | None = None
+    """Decides which images are held back; by default seed."""
 
     def __post_init__(self) -> None:
         for name in ("patch", "stride", "batch", "per_epoch"):
@@ -57,6 +60,8 @@ class SegmenterTraining:
                 raise ConfigError(f"{name} is at least 1, got {value}.")
         if self.restarts < 0 or self.seed < 0 or (self.start or 0) < 0:
             raise ConfigError(f"restarts, start and seed are at least 0, got {self.restarts}, {self.start} and {self.seed}.")
+        if self.split_seed is not None and self.split_seed < 0:
+            raise ConfigError(f"split_seed is at least 0, got {self.split_seed}.")
         if not 0 < self.validation < 1:
             raise ConfigError(f"validation is a share of the images, 0 < validation < 1, got {self.validation:g}.")
         if self.balance is not None and not 0 <= self.balance <= 1:
@@ -68,6 +73,11 @@ class SegmenterTraining:
     def name(self) -> str:
         """Name of the network: unet, segnet or msd."""
         return next(name for name, kind in NETS.items() if isinstance(self.net, kind))
+
+    @property
+    def parted_by(self) -> int:
+        """The seed that decides which images are held back."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def warm_up(self) -> int:

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from segcore.errors import ConfigError, ShapeError
 
-_AT_ONCE = 1 << 20
-"""Values drawn at once by the bootstrap: memory stays at some megabytes."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRank:
@@ -24,7 +21,7 @@ class SignedRank:
     statistic: float
     """The smaller of the two sums of ranks."""
     p: float
-    """Two-sided, 0..1: how often chance alone gives a difference like this. Of n pairs it cannot be below 2 / 2**n."""
+    """Two-sided, 0..1: how often chance alone gives a difference like this. See least_p."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,29 +74,32 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def bootstrap_ci(values: Sequence[float], rng: np.random.Generator, *, level: float = 0.95, draws: int = 10_000) -> Interval:
-    """Interval of the mean by the percentile bootstrap (Efron 1979): means of draws with replacement, the middle share of them.
+def least_p(pairs: int) -> float:
+    """The least p that Wilcoxon's test can give of so many pairs that differ, two-sided: 2 / 2**n, and 1 of none."""
+    return min(1.0, 2.0 / 2.0**pairs)
+
+
+def mean_interval(values: Sequence[float], *, level: float = 0.95) -> Interval:
+    """Interval of the mean by Student's t with n - 1 degrees of freedom, for few values of about normal spread (Student 1908).
 
     Args:
-        values: one of each run, finite. Of fewer than two the interval is nan.
-        rng: where the draws come from.
-        level: share of the means inside, 0 < level < 1.
-        draws: how many means.
+        values: one of each run, finite and independent. Of fewer than two the interval is nan.
+        level: how often such an interval covers the mean, 0 < level < 1.
 
     Raises:
-        ConfigError: level or draws out of range.
+        ConfigError: level out of range.
         ShapeError: values that are not finite.
     """
-    if not 0 < level < 1 or draws < 1:
-        raise ConfigError(f"an interval has a level between 0 and 1 and at least one draw; got {level:g} and {draws}.")
+    from scipy import stats
+
+    if not 0 < level < 1:
+        raise ConfigError(f"an interval has a level between 0 and 1; got {level:g}.")
     numbers = _numbers(values)
     if len(numbers) < 2:
         return Interval(low=nan, high=nan)
-    size, at_once = len(numbers), max(1, _AT_ONCE // len(numbers))
-    counts = (min(at_once, draws - done) for done in range(0, draws, at_once))
-    means = np.concatenate([numbers[rng.integers(0, size, (count, size))].mean(axis=1) for count in counts])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(low=float(low), high=float(high))
+    middle = float(numbers.mean())
+    reach = float(stats.t.ppf((1 + level) / 2, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
+    return Interval(low=middle - reach, high=middle + reach)
 
 
 def _numbers(values: Sequence[float]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from itertools import pairwise
 from typing import Any
 
@@ -36,13 +37,20 @@ class ConvBlock(nn.Sequential):
         """(B, C, H, W) -> (B, widths[-1], H, W)."""
         layers = list(self)
         watched = any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers)
-        if self.training or torch.is_grad_enabled() or watched or not isinstance(layers[1], nn.BatchNorm2d):
+        trained = all(isinstance(norm, nn.BatchNorm2d) and not norm.training for norm in layers[1::3])
+        if torch.is_grad_enabled() or watched or not trained:
             for layer in layers:
                 values = layer(values)
             return values
         for conv, norm, rectify in zip(layers[::3], layers[1::3], layers[2::3], strict=True):
             values = rectify(folded(values, conv, norm))
         return values
+
+    def __getitem__(self, idx: slice | int) -> nn.Sequential | nn.Module:
+        """A layer, or some of them as a plain Sequential, their names kept."""
+        if isinstance(idx, slice):
+            return nn.Sequential(OrderedDict(list(self.named_children())[idx]))
+        return super().__getitem__(idx)
 
 
 def folded(values: Tensor, conv: Any, norm: Any) -> Tensor:

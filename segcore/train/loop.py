@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -83,13 +83,25 @@ def fit(
         RunError: the loss became NaN or infinite, a score is NaN, or an epoch had no batch.
     """
     heard: Progress = progress or Silent()
-    fabric = import_fabric().Fabric(accelerator=config.device, devices=1, precision=_PRECISIONS[config.precision])
+    fabric = open_fabric(config)
     histories = []
     for member, network in enumerate(networks):
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(config.seed + member)
+        with seeded(config.seed + member):
             histories.append(_fit_one(fabric, network, member, len(networks), batches, step, score, config, heard))
     return histories
+
+
+def open_fabric(config: TrainConfig) -> Any:
+    """The lightning Fabric of a training: one device, cpu or cuda, and its precision."""
+    return import_fabric().Fabric(accelerator=choose_device(config.device), devices=1, precision=_PRECISIONS[config.precision])
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it PyTorch's generators, of all devices, begin at seed, any whole number; afterwards they are as they were."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed % 2**63)
+        yield
 
 
 def _fit_one(
@@ -104,7 +116,7 @@ def _fit_one(
     progress: Progress,
 ) -> History:
     history = History()
-    best = copy.deepcopy(network.state_dict())
+    best: dict[str, Tensor] = {}
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     model, optimizer = fabric.setup(network, optimizer)
     start = time.monotonic()
@@ -139,7 +151,10 @@ def _run_epoch(fabric: Any, model: nn.Module, optimizer: Any, batches: Iterable[
         loss = step(model, fabric.to_device(batch))
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
-            raise RunError("the loss must stay finite, but became NaN or infinite. Lower --learning-rate or check the input for NaN.")
+            raise RunError(
+                "the loss must stay finite, but became NaN or infinite. Look for NaN and huge values in the images, or try "
+                "--precision 32 or another --seed."
+            )
         fabric.backward(loss)
         optimizer.step()
     if not losses:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cellseg import baselines as module
 from cellseg.baselines import BASELINES, CLUSTERS, Grey, GridThreshold, nearest
 from cellseg.image import IGNORE, CellImage
 from cellseg.simulate import count_greys
@@ -84,6 +85,44 @@ def test_texture_parts_what_grey_cannot():
         dice(count(BASELINES[name]([image], None, RNG(0)).predict(image.pixels), image.mask())) for name in ("threshold", "k-means")
     )
     assert texture > 0.9 > grey
+
+
+def test_a_rare_target_is_among_the_pixels_that_clusters_are_learnt_from(monkeypatch):
+    """One pixel of 30,000, of which a few are drawn: the cluster around it is taken, and nothing else."""
+    monkeypatch.setattr(module, "SAMPLE", 50)
+    pixels = RNG(0).integers(0, 40, (1, 150, 200)).astype(np.uint8)
+    pixels[0, 100:104, 50:54] = 250
+    instances = np.zeros((150, 200), np.int32)
+    instances[101:103, 51:53] = 1
+    for seed in range(3):
+        method = BASELINES["k-means"]([CellImage(pixels=pixels, instances=instances)], None, RNG(seed))
+        found = method.predict(pixels)
+        assert found[101:103, 51:53].all()
+        assert found.mean() < 0.5
+
+
+def test_clusters_are_found_a_part_of_the_pixels_at_a_time(image, monkeypatch):
+    method = BASELINES["k-means"]([image], None, RNG(0))
+    whole = method.predict(image.pixels)
+    monkeypatch.setattr(module, "AT_ONCE", 700)
+    np.testing.assert_array_equal(method.predict(image.pixels), whole)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("dark", [False, True])
+def test_pixels_may_be_negative(name, dark):
+    """As in images that were standardised before."""
+    images = [replace(own, pixels=(own.pixels - 120.0) / 30) for own in (disk(dark=dark, seed=seed) for seed in (0, 1, 9))]
+    method = BASELINES[name](images[:2], None, RNG(0))
+    assert method.grey.bottom == min(float(own.pixels.min()) for own in images[:2]) < 0
+    assert dice(count(method.predict(images[2].pixels), images[2].mask())) > 0.9
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_otsu_finds_nothing_where_all_is_one_colour(dark):
+    method = BASELINES["otsu"]([disk(dark=dark)], None, RNG(0))
+    assert method.grey.dark == dark
+    assert not method.predict(np.full((1, 5, 6), 90, np.uint8)).any()
 
 
 def test_the_nearest_centre_by_hand():

@@ -93,7 +93,7 @@ def test_outputs_are_not_replaced_silently(source, tmp_path):
         import_dataset(source, tmp_path / "out", "folder")
     import_dataset(source, tmp_path / "out", "folder", overwrite=True)
     for out in (source, tmp_path):
-        with pytest.raises(ConfigError, match="does not replace its own source"):
+        with pytest.raises(OutputError, match="does not replace its own source"):
             import_dataset(source, out, "folder", overwrite=True)
 
 

@@ -1,8 +1,12 @@
+import tracemalloc
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from cellseg.formats import outlines as module
 from cellseg.formats.outlines import outline, outlined
 from cellseg.formats.paint import paint, polygons_region
 
@@ -46,6 +50,26 @@ def test_order_and_numbers():
 def test_large_ids_cost_nothing():
     instances = np.array([[0, 2**31 - 1]], dtype=np.int32)
     assert list(outlined(instances)) == [(2**31 - 1, [[[(1, 0), (2, 0), (2, 1), (1, 1)]]])]
+
+
+@pytest.mark.parametrize("slab", [1, 25])
+def test_objects_of_several_slabs_have_one_outline(monkeypatch, slab):
+    instances = np.random.default_rng(0).integers(-1, 5, (14, 12), dtype=np.int32)
+    whole = list(outlined(instances))
+    assert [number for number, _ in whole] == [-1, 1, 2, 3, 4]
+    monkeypatch.setattr(module, "_SLAB", slab)
+    assert list(outlined(instances)) == whole
+
+
+def test_memory_is_that_of_a_slab_and_an_object(monkeypatch):
+    instances = np.kron(np.arange(4, dtype=np.int32).reshape(2, 2), np.pad(np.ones((10, 10), np.int32), 200))
+    list(outlined(instances))
+    monkeypatch.setattr(module, "_SLAB", 1 << 12)
+    tracemalloc.start()
+    assert [number for number, _ in outlined(instances)] == [1, 2, 3]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < instances.size
 
 
 @settings(max_examples=150, deadline=None)

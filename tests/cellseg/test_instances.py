@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
+from cellseg import instances as module
 from cellseg.instances import label_slabs, split_touching
 
 
@@ -81,6 +82,29 @@ def test_other_objects_keep_their_numbers():
     assert (labels.max(), split_touching(labels)) == (3, 4)
     assert (labels[before == 1] == 1).all()
     assert (labels[before == 3] == 3).all()
+    assert set(labels[before == 2]) == {2, 4}
+
+
+def test_many_pieces_get_numbers_of_their_own():
+    """A row of five disks that touch, beside one alone: the clump's pieces are 1 and those after the last number."""
+    mask = disks((50, 120), [(15, 15 + 18 * at, 10) for at in range(5)] + [(42, 60, 6)])
+    labels = label(mask)[0].astype(np.int32)
+    before = labels.copy()
+    assert (labels.max(), split_touching(labels)) == (2, 6)
+    assert set(labels[before == 1]) == {1, 3, 4, 5, 6}
+    assert (labels[before == 2] == 2).all()
+    assert all(label(labels == own)[1] == 1 for own in range(1, 7))
+
+
+def test_a_clump_above_the_limit_stays_whole_and_that_is_said(monkeypatch):
+    mask = disks((60, 60), [(10, 10, 9), (10, 27, 9), (45, 15, 9), (45, 31, 9)])
+    labels = label(mask)[0].astype(np.int32)
+    labels[0, 59] = labels.max() + 1
+    before, lines = labels.copy(), []
+    monkeypatch.setattr(module, "LARGEST", 19 * 35)
+    assert split_touching(labels, say=lines.append) == 4
+    assert lines == ["object 1, 19 x 36 px, is left whole: a box of at most 665 px can be cut"]
+    np.testing.assert_array_equal(labels == 1, before == 1)
     assert set(labels[before == 2]) == {2, 4}
 
 

@@ -130,6 +130,14 @@ def test_an_output_is_never_replaced_silently(two_classes, tmp_path):
     assert len(open_dataset(path)["a"].ids) == 5
 
 
+@pytest.mark.parametrize("out", [".", "..", "images/.."])
+def test_labels_are_never_replaced_by_worse_ones(two_classes, out):
+    before = {path: path.read_bytes() for path in two_classes.path.rglob("*") if path.is_file()}
+    with pytest.raises(OutputError, match="does not replace its own source"):
+        perturb_dataset(two_classes, Omission(0.5, target="epithelial"), two_classes.path / out, overwrite=True)
+    assert {path: path.read_bytes() for path in two_classes.path.rglob("*") if path.is_file()} == before
+
+
 def test_an_image_may_lack_a_class(two_classes, tmp_path):
     lymph = [
         image.with_labels(np.where(image.instances > 3, image.instances, 0), {4: "lymphocyte", 5: "lymphocyte"}) for image in two_classes

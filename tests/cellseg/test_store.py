@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,20 @@ def test_encoding_is_undone():
         stored = encode_labels(instances)
         assert stored.dtype == (np.uint16 if most <= 65534 else np.int32)
         assert np.array_equal(decode_labels(stored, "file"), instances)
+
+
+def test_encoding_into_a_file_takes_no_memory(tmp_path):
+    instances = np.arange(-1, 250_000, dtype=np.int32).reshape(-1, 1) % 65536 - 1
+    room = np.memmap(tmp_path / "room", dtype=np.uint16, mode="w+", shape=instances.shape)
+    tracemalloc.start()
+    stored = encode_labels(instances, out=room)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert stored is room
+    assert most < instances.size
+    assert np.array_equal(decode_labels(stored, "file"), instances)
+    many = np.array([[65535]], np.int32)
+    assert encode_labels(many, out=room[:1]) is many
 
 
 @pytest.mark.parametrize(

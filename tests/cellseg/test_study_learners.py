@@ -10,6 +10,7 @@ from cellseg.dataset import open_dataset
 from cellseg.perturb import Omission, perturb_dataset
 from cellseg.study.learners import Lesson, learn, settings_of
 from cellseg.study.plan import Learning
+from cellseg.training.collapse import CollapseError
 from segcore.errors import RunError
 
 LEARNING = Learning(epochs=1, patch=32, width=2, depth=3, batch=4, per_epoch=4, validation=0.5, device="cpu")
@@ -18,13 +19,13 @@ LEARNING = Learning(epochs=1, patch=32, width=2, depth=3, batch=4, per_epoch=4, 
 @pytest.fixture
 def lesson(two_classes, tmp_path):
     images = two_classes.split("train")
-    return Lesson(net="unet", data=images, labels=images, target="epithelial", learning=LEARNING, seed=5, folder=tmp_path)
+    return Lesson(net="unet", data=images, labels=images, target="epithelial", learning=LEARNING, seed=5, split_seed=8, folder=tmp_path)
 
 
 def test_settings_reach_the_training(lesson):
     training, loop = settings_of(lesson)
     assert (training.target, training.name, training.patch, training.batch, training.per_epoch) == ("epithelial", "unet", 32, 4, 4)
-    assert (training.net.width, training.validation, training.seed) == (2, 0.5, 5)
+    assert (training.net.width, training.validation, training.seed, training.split_seed) == (2, 0.5, 5, 8)
     assert (loop.epochs, loop.patience, loop.device, loop.seed) == (1, 1, "cpu", 5)
     assert settings_of(replace(lesson, net="msd"))[0].net.depth == 3
 
@@ -42,7 +43,7 @@ def test_a_network_learns_and_judges_images_of_its_channels(lesson, net):
 
 def test_a_network_that_finds_nothing_is_a_row_too(lesson, monkeypatch):
     def collapsed(*args, **words):
-        raise RunError("the network calls everything background")
+        raise CollapseError("the network calls everything background")
 
     monkeypatch.setattr("cellseg.training.segmenter.train_segmenter", collapsed)
     learnt = learn(lesson)
@@ -50,12 +51,21 @@ def test_a_network_that_finds_nothing_is_a_row_too(lesson, monkeypatch):
     assert (learnt.restarts, learnt.epoch, learnt.parameters) == (settings_of(lesson)[0].restarts, 0, 0)
 
 
+def test_another_failure_is_no_collapse(lesson, monkeypatch):
+    def diverged(*args, **words):
+        raise RunError("the loss must stay finite")
+
+    monkeypatch.setattr("cellseg.training.segmenter.train_segmenter", diverged)
+    with pytest.raises(RunError, match="must stay finite"):
+        learn(lesson)
+
+
 def test_what_is_learnt_from_are_the_labels_of_the_lesson(lesson, tmp_path, monkeypatch):
     seen = {}
 
     def train(data, out, training, loop, *, labels):
         seen.update(data=data, labels=labels, out=out)
-        raise RunError("enough")
+        raise CollapseError("enough")
 
     worse = open_dataset(perturb_dataset(lesson.data, Omission(0.5, target="epithelial"), tmp_path / "worse"))
     monkeypatch.setattr("cellseg.training.segmenter.train_segmenter", train)

@@ -20,6 +20,13 @@ def test_the_splits_of_the_dataset_are_kept(two_classes):
     assert parts(two_classes, PLAN) == (("a", "b"), ("c", "d"))
 
 
+def test_images_for_validation_are_learnt_from_and_other_splits_are_not(two_classes, tmp_path):
+    images = [replace(two_classes["a"], name=name) for name in "abcde"]
+    splits = dict(zip("abcde", (("val", ""), ("train", ""), ("test", ""), ("spare", ""), ("validation", "")), strict=True))
+    data = open_dataset(write_dataset(tmp_path / "set", images, facts=two_classes.facts, splits=splits))
+    assert parts(data, PLAN) == (("a", "b", "e"), ("c",))
+
+
 def test_drawn_parts_depend_on_the_seed_alone(two_classes, tmp_path):
     images = [replace(two_classes["a"], name=f"i{number}") for number in range(12)]
     data = open_dataset(write_dataset(tmp_path / "set", images, facts=two_classes.facts))

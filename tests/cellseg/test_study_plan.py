@@ -9,6 +9,8 @@ from segcore.errors import ConfigError
 
 PLAN = StudyPlan(target="hl60", nets=("unet", "msd"), baselines=("otsu",), omission=(0.3, 0.7), bias=(6,), runs=2)
 
+LEVELS = (("omission", 0.3), ("omission", 0.7), ("clean", 0.0))
+
 
 def test_the_first_run_of_every_point_comes_before_the_second_of_any():
     keys = list(PLAN.keys())
@@ -30,8 +32,15 @@ def test_methods_share_labels_and_nothing_else():
     unet, msd, later = (Key(net=net, perturbation="omission", level=0.3, run=run) for net, run in (("unet", 0), ("msd", 0), ("unet", 1)))
     assert PLAN.label_seed(unet) == PLAN.label_seed(msd) != PLAN.label_seed(later)
     assert len({PLAN.training_seed(key) for key in (unet, msd, later)}) == 3
+    assert len({PLAN.split_seed(0), PLAN.split_seed(1), replace(PLAN, seed=1).split_seed(0)}) == 3
     assert replace(PLAN, seed=1).training_seed(unet) != PLAN.training_seed(unet)
     assert replace(PLAN, nets=("unet",), omission=(0.3,), runs=9).training_seed(unet) == PLAN.training_seed(unet)
+
+
+def test_levels_of_a_run_differ_in_labels_alone():
+    worse, worst, clean = (Key(net="unet", perturbation=kind, level=level, run=1) for kind, level in LEVELS)
+    assert PLAN.training_seed(worse) == PLAN.training_seed(worst) == PLAN.training_seed(clean)
+    assert PLAN.label_seed(worse) != PLAN.label_seed(worst)
 
 
 def test_seeds_do_not_change_from_one_version_to_the_next():

@@ -51,10 +51,16 @@ def test_points_by_hand():
     (point,) = points(rows)
     assert (point.dices, point.restarts, point.seconds) == ((0.9, 0.7, 0.8), 3, 10.0)
     assert (point.mean, point.deviation) == (pytest.approx(0.8), pytest.approx(0.1))
-    assert 0.699 < point.interval.low < 0.8 < point.interval.high < 0.901
+    reach = 4.302653 * 0.1 / 3**0.5
+    assert (point.interval.low, point.interval.high) == pytest.approx((0.8 - reach, 0.8 + reach), abs=1e-6)
+    assert isnan(point.reached)
     (alone,) = points(rows[:1])
     assert isnan(alone.deviation)
     assert isnan(alone.interval.low)
+    (blank,) = points([row("unet", dice=0.5), row("unet", run=1, dice=nan)])
+    assert isnan(blank.mean)
+    assert isnan(blank.deviation)
+    assert isnan(blank.interval.high)
 
 
 def test_points_stand_in_order():
@@ -63,15 +69,36 @@ def test_points_stand_in_order():
     assert sorted(own[2] for own in found[:3]) == ["msd", "otsu", "unet"]
 
 
-def test_networks_are_compared_on_pairs_of_the_same_labels():
+def test_networks_are_compared_run_by_run_over_all_levels():
     rows = [own for own in some_rows() if (own.net, own.level, own.run) != ("msd", 0.7, 2)]
     found = {own.perturbation: own for own in versus(rows)}
     assert list(found) == ["clean", "omission", "bias"], "methods without a network are not compared"
     assert {(own.one, own.other) for own in found.values()} == {("unet", "msd")}
-    assert [len(own.gains) for own in found.values()] == [3, 5, 3]
+    assert [len(own.gains) for own in found.values()] == [3, 2, 3], "a run that lacks a level is no pair"
     assert found["omission"].gain == pytest.approx(-0.02)
-    assert found["omission"].test.p == pytest.approx(2 / 2**5)
-    assert [own.adjusted for own in found.values()] == pytest.approx([0.5, 3 / 16 / 1, 0.5])
+    assert found["omission"].test.p == pytest.approx(2 / 2**2)
+    assert [own.adjusted for own in found.values()] == pytest.approx([0.75, 0.75, 0.75])
+
+
+def test_levels_are_averaged_within_a_run():
+    rows = [row("unet", "bias", 2.0, dice=0.8), row("unet", "bias", 6.0, dice=0.4)]
+    rows += [row("msd", "bias", 2.0, dice=0.5), row("msd", "bias", 6.0, dice=0.3)]
+    (own,) = versus(rows)
+    assert own.gains == pytest.approx((0.2,))
+    assert isnan(own.interval.low)
+
+
+def test_the_least_p_is_that_of_the_clearest_result():
+    clear = [
+        row(net, run=run, dice=0.5 + 0.1 * (net == "unet") + 0.01 * run * (net == "unet")) for run in range(6) for net in ("unet", "msd")
+    ]
+    (own,) = versus(clear)
+    assert own.least == own.adjusted == pytest.approx(2 / 2**6)
+    mixed = [row(net, run=run, dice=0.5 + 0.01 * (run + 1) * (-1) ** run * (net == "unet")) for run in range(6) for net in ("unet", "msd")]
+    (own,) = versus(mixed)
+    assert own.adjusted > own.least == pytest.approx(2 / 2**6)
+    few = {own.perturbation: own.least for own in versus(some_rows())}
+    assert few == pytest.approx(dict.fromkeys(("clean", "omission", "bias"), 3 * 2 / 2**3))
 
 
 def test_losses_are_paired_by_run():
@@ -81,9 +108,9 @@ def test_losses_are_paired_by_run():
     assert losses(rows, "msd", "bias", 6.0) == []
 
 
-def test_intervals_depend_on_their_words_alone():
-    assert interval_of([0.1, 0.4, 0.3], "a") == interval_of([0.1, 0.4, 0.3], "a")
-    assert isnan(interval_of([0.1, nan], "a").low)
+def test_what_cannot_be_judged_has_no_interval():
+    assert isnan(interval_of([0.1, nan]).low)
+    assert interval_of([0.1, 0.4, 0.3]).high > 0.4
 
 
 def test_tables_by_hand():
@@ -93,7 +120,10 @@ def test_tables_by_hand():
     assert grid[2] == ["omission 30 %", "0.770 ± 0.100", "0.790 ± 0.100", "0.600 ± 0.000"]
     assert [line[0] for line in grid] == ["labels", "clean", "omission 30 %", "omission 70 %", "bias 6 px"]
     assert run_grid(rows)[1][:5] == ["clean", "unet", "3", "0.800", "0.100"]
+    assert run_grid(rows)[1][-1] == "-"
+    assert run_grid([row("unet", "omission", 0.3, reached=0.285714)])[1][-1] == "28.6 %"
     assert versus_grid(rows)[1][:4] == ["clean", "unet - msd", "3", "-0.020"]
+    assert versus_grid(rows)[1][5:] == ["0.250", "0.750", "0.750"]
     assert dice_grid([row("unet", dice=nan), row("msd", "bias", 2.0)])[1:] == [["clean", "-", "-"], ["bias 2 px", "-", "0.500"]]
     assert level_name("inclusion", 0.05) == "inclusion 5 %"
 
@@ -128,6 +158,9 @@ def test_the_report_is_whole_and_says_what_is_missing(tmp_path):
     assert "35 of 36 runs are done; the others are missing here." in written
     assert "![bias](bias.png)" in written
     assert "settings 000000000000" in written
+    assert "patches of at most 256 px" in written
+    assert "Student's t over runs" in written
+    assert "The last column is the least p" in written
     assert "All runs are done." in write_report(tmp_path, some_rows(), PLAN)[1].read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match="the table is empty"):
         write_report(tmp_path, [], PLAN)

@@ -37,13 +37,25 @@ ROW = Row(
 
 
 def test_rows_come_back_in_the_order_of_the_plan(tmp_path):
-    rows = [replace(ROW, run=run, precision=0.5) for run in (2, 0, 1)]
+    rows = [replace(ROW, run=run, precision=0.5, reached=0.3) for run in (2, 0, 1)]
     order = [row.key for row in sorted(rows, key=lambda row: row.run)]
     write_table(tmp_path / "runs.csv", rows, order)
     assert read_table(tmp_path / "runs.csv") == [rows[1], rows[2], rows[0]]
     write_table(tmp_path / "runs.csv", rows, order[1:])
     assert [row.run for row in read_table(tmp_path / "runs.csv")] == [1, 2, 0]
     assert read_table(tmp_path / "none.csv") == []
+
+
+def test_tables_without_the_later_column_are_read(tmp_path):
+    path = tmp_path / "runs.csv"
+    write_table(path, [replace(ROW, precision=0.5, reached=0.25)], [])
+    assert read_table(path)[0].reached == 0.25
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].endswith(",settings,reached")
+    path.write_text("\n".join(line.rpartition(",")[0] for line in lines), encoding="utf-8")
+    (row,) = read_table(path)
+    assert isnan(row.reached)
+    assert replace(row, reached=0.25) == replace(ROW, precision=0.5, reached=0.25)
 
 
 def test_cells_are_plain():

@@ -58,6 +58,14 @@ def test_bending_moves_image_and_labels_together_and_invents_no_label():
     assert ((pixels[0] > 130) == (moved == 1))[known].mean() < agree[known].mean()
 
 
+def test_half_floats_are_bent_as_floats_are():
+    pixels, target = patch(dtype=np.float16)
+    how = Augmentation(turn=False, elastic=0.05, elastic_share=1)
+    half, whole = (augment(pixels.astype(kind), target, how, np.random.default_rng(3))[0] for kind in (np.float16, np.float32))
+    assert half.dtype == np.float32
+    np.testing.assert_array_equal(half, whole)
+
+
 def test_no_label_comes_up_between_two_others():
     target = np.where(np.indices((40, 40))[1] < 20, -1, 1).astype(np.int8)
     how = Augmentation(turn=False, elastic=0.1, elastic_share=1, stain=0)

@@ -53,7 +53,6 @@ def test_labels_of_another_dataset_are_learnt_with_the_same_pixels(two_classes, 
 @pytest.mark.parametrize("written", ["tiff", "zarr"])
 def test_a_large_image_is_read_by_windows_and_gives_the_same(image, tmp_path, written):
     facts = DatasetFacts(axes="YX", classes=("epithelial", "lymphocyte"), pixel_size_um=(0.5, 0.5))
-    wide = image.with_labels(image.instances)
     wide = type(image)(name="one", pixels=image.pixels.astype(np.uint16), instances=image.instances, classes=image.classes)
     if written == "tiff":
         write_dataset(tmp_path / "set", [wide], facts=facts)
@@ -78,8 +77,10 @@ def test_images_used_last_are_kept(two_classes, monkeypatch):
     assert opened == ["a", "b", "c", "b"]
 
 
-def test_labels_of_another_size_are_refused(two_classes, tmp_path):
-    smaller = [type(own)(name=own.name, pixels=own.pixels[:, :60], instances=own.instances[:60]) for own in two_classes]
-    other = open_dataset(write_dataset(tmp_path / "cut", smaller, facts=two_classes.facts))
-    with pytest.raises(InputError, match=r"one size; a has \(64, 80\) and \(60, 80\)"):
-        TargetImages(two_classes, "epithelial", labels=other).planes("a")
+@pytest.mark.parametrize(("keep", "kept"), [(1 << 20, 3 * 64 * 80), (1000, 0)], ids=["kept", "by-windows"])
+def test_labels_of_another_size_are_refused(with_ignore, tmp_path, keep, kept):
+    smaller = [type(own)(name=own.name, pixels=own.pixels[:, :60], instances=own.instances[:60]) for own in with_ignore]
+    other = open_dataset(write_dataset(tmp_path / "cut", smaller, facts=with_ignore.facts))
+    assert TargetImages(with_ignore, "epithelial", keep=keep).bytes_of("p") == kept
+    with pytest.raises(InputError, match=r"one size; p has \(64, 80\) and \(60, 80\)\. Give labels of these images"):
+        TargetImages(with_ignore, "epithelial", labels=other, keep=keep).planes("p")

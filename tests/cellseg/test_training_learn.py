@@ -1,5 +1,6 @@
 """Training on patches: what a network is fed, and what happens when it finds nothing."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,7 +10,8 @@ from cellseg.training.augment import Augmentation
 from cellseg.training.learn import Material, _Feed, first_network, learn
 from cellseg.training.segmenter import prepare
 from cellseg.training.settings import SegmenterTraining
-from segcore.nets.build import NETS
+from segcore.metrics.pixels import Counts
+from segcore.nets.build import NETS, build_net
 from segcore.nets.unet import UNetConfig
 from segcore.progress import Silent
 from segcore.train.loop import TrainConfig
@@ -40,6 +42,13 @@ class Background(nn.Module):
     def forward(self, images):
         logits = torch.stack([images[:, 0] * 0 + 5, images[:, 0] * 0 - 5], dim=1)
         return logits + 0 * self.weight
+
+
+class Everything(Background):
+    """Calls everything the target."""
+
+    def forward(self, images):
+        return -super().forward(images)
 
 
 @pytest.fixture
@@ -92,7 +101,7 @@ def test_a_patch_that_comes_twice_in_an_epoch_is_changed_twice(material):
     assert len({image.numpy().tobytes() for image in images}) > 3
 
 
-def test_validation_is_not_augmented(feed):
+def test_validation_is_not_augmented(feed, material):
     class Memory(Background):
         seen = ()
 
@@ -105,22 +114,28 @@ def test_validation_is_not_augmented(feed):
         network = Memory()
         feed().judge(network)
         seen.append(torch.cat(network.seen))
-    assert torch.equal(*seen)
+    plain = [material.normalise.apply(material.images.read(own.plane, own.window)[0]) for own in material.validation]
+    for found in seen:
+        np.testing.assert_array_equal(found.numpy(), np.stack(plain))
 
 
 def test_pixels_are_counted_against_the_labels_without_unknown_ones(blobs):
     material = prepare(blobs(4, ignore=16), settings(stride=32)).material
     feed = _Feed(material=material, training=settings(), attempt=0, workers=0)
-
-    class Everything(Background):
-        def forward(self, images):
-            return -super().forward(images)
-
     counts = feed.judge(Everything())
     cells = sum(int((material.images.read(own.plane, own.window)[1] == 1).sum()) for own in material.validation)
     known = sum(int((material.images.read(own.plane, own.window)[1] >= 0).sum()) for own in material.validation)
     assert (counts.tp, counts.fp, counts.fn) == (cells, known - cells, 0)
     assert known < sum(own.window.height * own.window.width for own in material.validation)
+
+
+@pytest.mark.parametrize(("patch", "ignore"), [(24, 0), (40, 10), (64, 0)])
+def test_each_known_pixel_is_counted_once_whatever_the_patch(blobs, patch, ignore):
+    material = prepare(blobs(4, ignore=ignore), settings(patch=patch, stride=10)).material
+    counts = _Feed(material=material, training=settings(), attempt=0, workers=0).judge(Everything())
+    (name,) = {own.plane.name for own in material.validation}
+    instances = material.images.data[name].instances
+    assert (counts.tp, counts.fp, counts.fn) == (int((instances > 0).sum()), int((instances == 0).sum()), 0)
 
 
 @pytest.mark.parametrize("loss", ["soft-dice", "cross-entropy", "focal"])
@@ -148,6 +163,27 @@ def test_first_weights_follow_from_seed_and_attempt(name):
     assert torch.equal(torch.get_rng_state(), state)
     assert not torch.equal(weights(0, 0), weights(0, 1))
     assert not torch.equal(weights(0, 0), weights(1, 0))
+
+
+@pytest.mark.parametrize("seed", [2**62, 2**70])
+def test_any_seed_will_do(seed):
+    one, two = (first_network(settings(seed=seed), 1, attempt).down[0][0].weight for attempt in (0, 1))
+    assert not torch.equal(one, two)
+
+
+def test_a_small_seed_begins_where_it_always_did():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3002)
+        wanted = build_net(TINY, channels=1, classes=2).down[0][0].weight
+    assert torch.equal(first_network(settings(seed=3), 1, 2).down[0][0].weight, wanted)
+
+
+def test_the_counts_are_those_that_chose_the_epoch(material, monkeypatch):
+    """In the precision of the run, too: the network is not asked again."""
+    told = [Counts(tp=tp, fp=1, fn=1) for tp in (5, 9, 2)]
+    monkeypatch.setattr(_Feed, "judge", lambda self, _: told[len(self.judged)])
+    found = learn(material, settings(), TrainConfig(epochs=3, device="cpu"), Silent())
+    assert (found.history.best, found.counts) == (1, told[1])
 
 
 def test_a_network_that_finds_nothing_begins_anew_and_is_counted(material, monkeypatch):

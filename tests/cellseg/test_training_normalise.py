@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellseg.training.normalise import Normalisation, moments, normalisation, read_normalisation
-from segcore.errors import BundleError, InputError, ShapeError
+from segcore.errors import BundleError, ConfigError, InputError, ShapeError
 
 
 @given(st.integers(0, 2**31), st.integers(1, 4), st.lists(st.integers(1, 30), min_size=1, max_size=5))
@@ -44,6 +44,21 @@ def test_other_channels_are_refused():
         Normalisation(mean=(0.0, 0.0), spread=(1.0, 1.0)).apply(np.zeros((3, 2, 2)))
 
 
+@pytest.mark.parametrize(
+    ("mean", "spread", "text"),
+    [
+        ((), (), r"at least one; got \(\) and \(\)"),
+        ((1.0, 2.0), (1.0,), "each channel has a mean and a spread"),
+        ((1.0,), (0.0,), "spreads above 0"),
+        ((np.nan,), (1.0,), "are finite"),
+        ((1.0,), (np.inf,), "are finite"),
+    ],
+)
+def test_what_is_no_scaling_is_refused(mean, spread, text):
+    with pytest.raises(ConfigError, match=text):
+        Normalisation(mean=mean, spread=spread)
+
+
 def test_what_is_written_is_read():
     own = Normalisation(mean=(1.5, 2.5), spread=(0.25, 3.0))
     assert read_normalisation(own.as_dict(), 2) == own
@@ -51,7 +66,14 @@ def test_what_is_written_is_read():
 
 @pytest.mark.parametrize(
     "found",
-    [None, {"mean": [1]}, {"mean": [1], "spread": ["wide"]}, {"mean": [1, 2], "spread": [1, 1]}, {"mean": [1], "spread": [0]}],
+    [
+        None,
+        {"mean": [1]},
+        {"mean": [1], "spread": ["wide"]},
+        {"mean": [1, 2], "spread": [1, 1]},
+        {"mean": [1], "spread": [0]},
+        {"mean": [], "spread": []},
+    ],
 )
 def test_what_is_garbled_is_refused(found):
     with pytest.raises(BundleError, match=r"a segmenter says the mean and spread of .*Train it again"):

@@ -5,7 +5,7 @@ import pytest
 
 from cellseg.training.images import Plane, TargetImages
 from cellseg.training.normalise import moments
-from cellseg.training.patches import Patch, by_shards, draw_epoch, require_target, survey, thinned
+from cellseg.training.patches import Patch, Survey, by_shards, draw_epoch, require_target, survey, thinned, tiles
 from segcore.errors import ConfigError, InputError
 from segcore.windows import GridConfig, Window
 
@@ -38,6 +38,22 @@ def test_patches_without_a_known_pixel_are_left_out(with_ignore):
     assert min(patch.window.row for patch in own.patches) == 8
     assert len(own.patches) == 7 * 10
     assert own.moments.count == 64 * 80
+
+
+@pytest.mark.parametrize("edge", [30, 40, 64])
+def test_tiles_count_each_pixel_once(two_classes, edge):
+    seen = np.zeros((64, 80), int)
+    for patch in tiles(TargetImages(two_classes, "lymphocyte"), "a", edge):
+        rows, cols = patch.window.slices
+        own = np.s_[rows.start + patch.again[0] : rows.stop, cols.start + patch.again[1] : cols.stop]
+        assert (patch.window.height, patch.window.width) == (edge, edge)
+        assert patch.shows == two_classes["a"].mask("lymphocyte")[own].any()
+        seen[own] += 1
+    assert (seen == 1).all()
+
+
+def test_tiles_whose_own_pixels_are_unknown_are_left_out(with_ignore):
+    assert {patch.window.row for patch in tiles(TargetImages(with_ignore, "epithelial"), "p", 8)} == set(range(8, 64, 8))
 
 
 def test_a_patch_larger_than_an_image_is_refused(two_classes):
@@ -90,15 +106,16 @@ def test_thinned_patches_keep_the_share_and_at_least_one_of_the_target():
     assert sum(patch.shows for patch in thinned(made(1, 99), 10)) == 1
 
 
-def a_survey(name, channels=1, patches=()):
+def a_survey(name, channels=1, patches=(), kind="uint8"):
     own = moments(np.zeros((channels, 2, 2)), name)
-    return type("Own", (), {"name": name, "channels": channels, "patches": patches, "shows": any(p.shows for p in patches), "moments": own})
+    return Survey(name=name, patches=tuple(patches), moments=own, bytes=0, pixel_type=kind)
 
 
 @pytest.mark.parametrize(
     ("surveys", "text"),
     [
         ([a_survey("a", 1), a_survey("b", 3)], "images have as many channels; a has 1, b 3"),
+        ([a_survey("a"), a_survey("b", kind="uint16")], "one pixel type, since one scaling serves all; a has uint8, b uint16"),
         ([a_survey("a"), a_survey("b")], "in cells all are unknown"),
         ([a_survey("a", patches=made(0, 2)), a_survey("b")], "no image of cells shows a 'gland'"),
     ],

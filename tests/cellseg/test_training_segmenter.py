@@ -1,6 +1,7 @@
 """From a dataset to a bundle."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from cellseg.image import CELL, IGNORE
 from cellseg.perturb import Omission, perturb_dataset
 from cellseg.predict import load_segmenter
 from cellseg.training import learn as learning
+from cellseg.training.collapse import CollapseError
 from cellseg.training.segmenter import prepare, train_segmenter
 from cellseg.training.settings import SegmenterTraining
 from segcore.errors import ConfigError, InputError, OutputError, RunError
@@ -109,7 +111,7 @@ def test_the_cost_is_said_before_the_work(blobs, tmp_path):
     heard = Heard()
     train_segmenter(blobs(4), tmp_path / "m", settings(), SHORT, progress=heard)
     assert heard.lines[0].startswith("3 images to learn from, 1 to judge; 27 patches of 32 px an epoch, unet of 7,")
-    assert heard.lines[0].endswith("min at most")
+    assert heard.lines[0].endswith("min at most a start")
 
 
 def test_images_of_other_splits_are_left_out(blobs, tmp_path):
@@ -118,6 +120,21 @@ def test_images_of_other_splits_are_left_out(blobs, tmp_path):
     train_segmenter(blobs(4, splits=splits), tmp_path / "m", settings(), SHORT, progress=heard)
     assert "2 images of other splits than train and validation are left out" in heard.lines
     assert load_bundle(tmp_path / "m", "segmenter").facts["split"] == {"train": ["blob-0"], "validation": ["blob-1"], "seed": 0}
+
+
+def test_the_images_held_back_follow_from_the_split_seed_alone(blobs):
+    data = blobs(10)
+    plain, same, other = (prepare(data, settings(seed=seed, split_seed=split)).held for seed, split in ((1, None), (2, 1), (1, 2)))
+    assert plain == same != other
+
+
+def test_pixel_types_are_not_mixed(blobs, tmp_path):
+    """One scaling of 8-bit and 16-bit images would leave the former black."""
+    first, *rest = blobs(4)
+    wide = replace(first, pixels=first.pixels.astype("uint16") * 257)
+    data = open_dataset(write_dataset(tmp_path / "mixed", [wide, *rest], facts=DatasetFacts(axes="YX")))
+    with pytest.raises(InputError, match="blob-0 has uint16, blob-1 uint8"):
+        prepare(data, settings())
 
 
 class Background(torch.nn.Module):
@@ -139,9 +156,16 @@ def test_restarts_are_in_the_bundle(blobs, tmp_path, monkeypatch):
 
 def test_a_network_that_never_finds_anything_is_not_written(blobs, tmp_path, monkeypatch):
     monkeypatch.setattr(learning, "first_network", lambda *_: Background())
-    with pytest.raises(RunError, match="everything background after each of 3 starts; no model was written"):
+    with pytest.raises(CollapseError, match="everything background after each of 3 starts; no model was written"):
         train_segmenter(blobs(4), tmp_path / "m", settings(restarts=2), SHORT)
     assert not (tmp_path / "m").exists()
+
+
+def test_a_loss_that_is_no_number_is_no_collapse(blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(learning, "step", lambda *_: torch.tensor(torch.nan))
+    with pytest.raises(RunError, match="the loss must stay finite") as caught:
+        train_segmenter(blobs(4), tmp_path / "m", settings(), SHORT)
+    assert not isinstance(caught.value, CollapseError)
 
 
 def relabelled(data, path, change):

@@ -37,6 +37,12 @@ def test_patches_are_256_px_or_what_fits_and_overlap_by_a_quarter():
         SegmenterTraining(target="cell", stride=65).overlap_of(64)
 
 
+def test_images_are_parted_by_the_seed_or_by_one_of_their_own():
+    assert SegmenterTraining(target="cell", seed=7).parted_by == 7
+    apart = SegmenterTraining(target="cell", seed=7, split_seed=0)
+    assert (apart.parted_by, apart.as_dict()["split_seed"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
@@ -44,6 +50,7 @@ def test_patches_are_256_px_or_what_fits_and_overlap_by_a_quarter():
         ({"batch": 0}, "batch is at least 1, got 0"),
         ({"per_epoch": -1}, "per_epoch is at least 1, got -1"),
         ({"restarts": -1}, "restarts, start and seed are at least 0"),
+        ({"split_seed": -1}, "split_seed is at least 0, got -1"),
         ({"validation": 1.0}, "0 < validation < 1, got 1"),
         ({"balance": 1.5}, "0 <= balance <= 1, got 1.5"),
         ({"loss": "dice"}, "a loss is one of soft-dice, cross-entropy, focal, got 'dice'"),

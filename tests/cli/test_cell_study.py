@@ -8,6 +8,7 @@ from cellseg.dataset import write_dataset
 from cellseg.facts import DatasetFacts
 from cellseg.image import CellImage
 from cellseg.study.plan import Learning, StudyPlan
+from segcli.cells.study import processes
 from segcli.lazy import LazyGroup
 
 GROUP = LazyGroup("cellseg", table={"study": ("segcli.cells.study", "")}, help="")
@@ -81,13 +82,25 @@ def test_words_become_a_plan(source, tmp_path, monkeypatch):
         5,
         "--workers",
         2,
+        "--device",
+        "cpu",
     )
     done = call(source, "-o", tmp_path / "out", "--target", "round", *words, "--epochs", 7, "--patch", 64, "--depth", 30, "--resume")
     assert done.exit_code == 0, done.output
-    learning = Learning(epochs=7, patch=64, depth=30)
+    learning = Learning(epochs=7, patch=64, depth=30, device="cpu")
     levels = {"omission": (0.1, 0.3), "inclusion": (0.5,), "bias": (2, 4, 6)}
     assert seen["plan"] == StudyPlan(target="round", nets=("msd", "unet"), runs=3, seed=5, learning=learning, **levels)
     assert (seen["workers"], seen["resume"]) == (2, True)
+
+
+def test_processes_are_those_the_machine_has_room_for(monkeypatch):
+    monkeypatch.setattr("segcore.device.choose_device", lambda name: "cuda" if name == "auto" else name)
+    assert processes("auto") == 1
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert processes("cpu") == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert processes("cpu") == 1
 
 
 @pytest.mark.parametrize(

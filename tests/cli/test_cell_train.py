@@ -1,5 +1,7 @@
 """cellseg train and predict: words to calls, and one line where they make no sense."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from cellseg.facts import DatasetFacts
 from cellseg.image import CellImage
 from cellseg.predict import load_segmenter
 from segcore.train.bundle import load_bundle
+from segcore.train.loop import TrainConfig
 
 TINY = ("--width", 4, "--depth", 2, "--patch", 32, "--device", "cpu")
 
@@ -52,6 +55,7 @@ def test_the_words_reach_the_bundle(model):
     assert (bundle.facts["options"]["width"], bundle.facts["options"]["depth"]) == (4, 2)
     assert (config["training"]["seed"], config["training"]["batch"], config["training"]["per_epoch"]) == (2, 4, 80)
     assert (config["loop"]["epochs"], config["loop"]["precision"], config["loop"]["seed"]) == (4, "32", 2)
+    assert config["loop"]["learning_rate"] == TrainConfig().learning_rate
 
 
 @pytest.mark.parametrize(("format", "wanted"), [("tiff", "labels/s0.tif"), ("zarr", "labels/s0.zarr"), ("qupath", "qupath/s0.geojson")])
@@ -59,7 +63,9 @@ def test_predict_then_evaluate(data, model, tmp_path, cellseg, format, wanted):
     out = tmp_path / "out"
     done = cellseg("predict", data, model, "-o", out, "--format", format, "--threshold", 0.5, "--split-touching", "--device", "cpu")
     assert done.exit_code == 0, done.output
-    assert done.stdout == f"{out}\n"
+    images, cells = re.fullmatch(r"(\d+) images, (\d+) cells", done.stdout.splitlines()[0]).groups()
+    assert (int(images), int(cells)) == (4, sum(len(image.ids) for image in open_dataset(out)))
+    assert done.stdout.splitlines()[1:] == [str(out)]
     assert done.stderr.splitlines()[0].startswith("4 images, 4 windows of 512 px: about ")
     assert (out / wanted).exists()
     judged = cellseg("evaluate", out, data, "--target", "square")
@@ -71,11 +77,14 @@ def test_msd_learns_from_other_labels(data, tmp_path, cellseg):
     worse, out = tmp_path / "worse", tmp_path / "m"
     assert cellseg("perturb", data, "-o", worse, "--omission", 0.3).exit_code == 0
     more = ("--labels", worse, "--net", "msd", "--depth", 3, "--epochs", 1, "--patch", 32, "--device", "cpu", "-q")
+    more += ("--batch", 3, "--learning-rate", 2e-3)
     done = cellseg("train", data, "-o", out, "--target", "square", *more)
     assert done.exit_code == 0, done.output
     assert done.stderr == ""
     assert set(load_bundle(out, "segmenter").provenance["inputs"]) == {"data", "labels"}
     assert load_segmenter(out, device="cpu").facts["options"]["depth"] == 3
+    config = load_bundle(out, "segmenter").provenance["config"]
+    assert (config["training"]["batch"], config["loop"]["learning_rate"]) == (3, 2e-3)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,8 @@ def test_msd_learns_from_other_labels(data, tmp_path, cellseg):
         (("--target", "square", "--patch", 49), "s0 has 48 x 56 px, got 49. Use --patch 48."),
         (("--target", "square", "--patch", 0), "patch is at least 1, got 0"),
         (("--target", "square", "--epochs", 0), "epochs and patience are at least 1, got 0"),
+        (("--target", "square", "--batch", 0), "batch is at least 1, got 0"),
+        (("--target", "square", "--learning-rate", 0), "the learning rate is positive and finite, got 0"),
         (("--target", "square", "--depth", 0), "depth of a U-Net"),
         (("--target", "square", "--net", "vgg"), "'vgg' is not one of"),
         (("--target", "square", "--precision", "bf16", "--device", "cpu"), "precision bf16 needs a GPU"),
@@ -129,3 +140,12 @@ def test_an_output_is_replaced_on_request(data, model, tmp_path, cellseg):
     words = ("predict", data, model, "-o", out, "--device", "cpu", "-q")
     assert [cellseg(*words).exit_code, cellseg(*words).exit_code, cellseg(*words, "--overwrite").exit_code] == [0, 2, 0]
     assert len(open_dataset(out)) == 4
+
+
+def test_the_images_are_never_replaced(data, model, cellseg):
+    before = sorted(data.rglob("*"))
+    for images, out in ((data, data), (data / "images", data), (data, data / "labels")):
+        done = cellseg("predict", images, model, "-o", out, "--device", "cpu", "-q", "--overwrite")
+        assert done.exit_code == 2
+        assert done.stderr.startswith("Error: predictions lie apart from the images; ")
+    assert sorted(data.rglob("*")) == before

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from segcore.errors import ConfigError, RunError
+from segcore.train import loop as module
 from segcore.train.loop import History, TrainConfig, fit
 
 
@@ -169,6 +170,36 @@ def test_the_learning_rate_falls_along_a_cosine(monkeypatch):
     monkeypatch.setattr(torch.optim.Adam, "step", spy)
     fit([net()], lambda *_: [points(0)], step, accuracy, config(epochs=4, learning_rate=0.1, patience=9))
     assert rates == pytest.approx([0.1, 0.1 * (2 + math.sqrt(2)) / 4, 0.05, 0.1 * (2 - math.sqrt(2)) / 4])
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_the_device_is_the_one_that_the_project_chooses(monkeypatch, device):
+    """Fabric's own auto also knows of devices that nothing else here knows."""
+    asked = []
+    monkeypatch.setattr(module, "choose_device", lambda name: asked.append(name) or "cpu")
+    fabric = module.open_fabric(config(device=device))
+    assert asked[-1] == device
+    assert fabric.device == torch.device("cpu")
+
+
+def test_any_whole_number_is_a_seed_and_generators_go_on_as_if_nothing_had_been():
+    before = torch.get_rng_state()
+    drawn = []
+    for seed in (3, 3, -1, 2**80 + 5):
+        with module.seeded(seed):
+            drawn.append(torch.rand(4))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[0], torch.rand(4, generator=torch.Generator().manual_seed(3)))
+    assert len({tuple(own.tolist()) for own in drawn}) == 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_the_generators_of_gpus_go_on_too():
+    before = torch.cuda.get_rng_state()
+    with module.seeded(3):
+        torch.rand(2, device="cuda")
+    assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
 def test_half_precision_learns_too():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segcore.errors import ConfigError, ShapeError
-from segcore.metrics.compare import bootstrap_ci, holm, wilcoxon
+from segcore.metrics.compare import holm, least_p, mean_interval, wilcoxon
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -35,6 +35,12 @@ def test_six_runs_that_all_gain_are_just_enough():
     better = [0.91, 0.93, 0.95, 0.94, 0.92, 0.97]
     assert wilcoxon(better, [0.90, 0.91, 0.92, 0.90, 0.87, 0.91]).p == pytest.approx(2 / 2**6)
     assert wilcoxon(better[:5], [0.90, 0.91, 0.92, 0.90, 0.87]).p == pytest.approx(2 / 2**5)
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 5, 9])
+def test_no_pairs_give_less_than_the_least_p(pairs):
+    assert wilcoxon(list(np.linspace(0.1, 0.5, pairs)), [0] * pairs).p == pytest.approx(least_p(pairs))
+    assert least_p(0) == 1
 
 
 def test_equal_pairs_say_nothing():
@@ -67,28 +73,24 @@ def test_holm_never_lowers_and_keeps_the_order(values):
     assert min(adjusted) == pytest.approx(min(1, len(values) * min(values)))
 
 
-def test_an_interval_is_that_of_all_draws_of_three():
-    values = [0.1, 0.2, 0.9]
-    means = np.array([np.mean(draw) for draw in product(values, repeat=3)])
-    found = bootstrap_ci(values, np.random.default_rng(0), level=0.8, draws=50_000)
-    assert found.low == pytest.approx(np.quantile(means, 0.1), abs=1e-9)
-    assert found.high == pytest.approx(np.quantile(means, 0.9), abs=1e-9)
+def test_an_interval_by_hand():
+    found = mean_interval([0.1, 0.3])
+    assert (found.low, found.high) == pytest.approx((0.2 - 12.7062 * 0.1, 0.2 + 12.7062 * 0.1), abs=1e-5)
+    found = mean_interval([1.0, 2.0, 3.0], level=0.9)
+    assert (found.low, found.high) == pytest.approx((2 - 2.919986 / 3**0.5, 2 + 2.919986 / 3**0.5), abs=1e-5)
 
 
-def test_an_interval_covers_the_mean_as_often_as_it_says():
-    rng = np.random.default_rng(1)
-    inside = 0
-    for _ in range(200):
-        found = bootstrap_ci(rng.normal(0.8, 0.1, 40), rng, draws=400)
-        inside += found.low <= 0.8 <= found.high
-    assert 0.88 <= inside / 200 <= 0.99
+@pytest.mark.parametrize("size", [2, 3, 10])
+def test_an_interval_of_few_values_covers_the_mean_as_often_as_it_says(size):
+    draws = np.random.default_rng(size).normal(0.8, 0.1, (1500, size))
+    inside = [found.low <= 0.8 <= found.high for found in map(mean_interval, draws)]
+    assert 0.93 <= np.mean(inside) <= 0.97
 
 
-def test_one_seed_gives_one_interval_and_few_values_none():
-    values = [0.3, 0.5, 0.4, 0.8]
-    assert bootstrap_ci(values, np.random.default_rng(4)) == bootstrap_ci(values, np.random.default_rng(4))
-    assert isnan(bootstrap_ci([0.4], np.random.default_rng(0)).low)
-    same = bootstrap_ci([0.4, 0.4], np.random.default_rng(0))
+def test_one_value_has_no_interval_and_equal_ones_have_no_width():
+    assert isnan(mean_interval([0.4]).low)
+    assert isnan(mean_interval([]).high)
+    same = mean_interval([0.4, 0.4])
     assert (same.low, same.high) == (0.4, 0.4)
 
 
@@ -98,9 +100,8 @@ def test_one_seed_gives_one_interval_and_few_values_none():
         (lambda: wilcoxon([1, 2], [1]), ShapeError, "Leave out what has no partner"),
         (lambda: wilcoxon([np.nan], [1]), ShapeError, "one finite number a run"),
         (lambda: holm([0.2, 1.2]), ConfigError, "a number from 0 to 1; got 0.2, 1.2"),
-        (lambda: bootstrap_ci([1, 2], np.random.default_rng(0), level=95), ConfigError, "got 95 and"),
-        (lambda: bootstrap_ci([1, 2], np.random.default_rng(0), draws=0), ConfigError, "at least one draw"),
-        (lambda: bootstrap_ci([1, np.inf], np.random.default_rng(0)), ShapeError, "Leave out runs that gave none"),
+        (lambda: mean_interval([1, 2], level=95), ConfigError, "between 0 and 1; got 95"),
+        (lambda: mean_interval([1, np.inf]), ShapeError, "Leave out runs that gave none"),
     ],
 )
 def test_what_is_refused(call, error, words):

@@ -33,6 +33,15 @@ class Levels(click.ParamType[tuple[float, ...]]):
             self.fail(f"levels are numbers parted by commas; got {value!r}; write them like {like}.", param, ctx)
 
 
+def processes(device: str) -> int:
+    """One for each core that this process may use; one alone on a GPU, which they would share."""
+    from segcore.device import choose_device
+
+    if choose_device(device) == "cuda":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @click.command("study")
 @options.path_argument("dataset", "DATASET")
 @options.output("DIR")
@@ -49,7 +58,8 @@ class Levels(click.ParamType[tuple[float, ...]]):
     "--patch", type=click.IntRange(min=1), metavar="N", help="Edge of a training patch in pixels.  [default: 256, or the image's]"
 )
 @click.option("--depth", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Layers of msd.")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes of one thread each.  [default: one a core]")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes of one thread each.  [default: one a core; on a GPU 1]")
+@options.device
 @options.resume
 @options.seed
 @options.speech_options
@@ -63,6 +73,7 @@ def command(
     patch: int | None,
     depth: int,
     workers: int | None,
+    device: Any,
     resume: bool,
     **wanted: Any,
 ) -> None:
@@ -71,6 +82,6 @@ def command(
     from cellseg.study.plan import Learning, StudyPlan
     from cellseg.study.sweep import run_study
 
-    plan = StudyPlan(learning=Learning(epochs=epochs, patch=patch, depth=depth), **wanted)
-    rows = run_study(dataset, out, plan, workers=workers or os.cpu_count() or 1, resume=resume, progress=console.progress)
+    plan = StudyPlan(learning=Learning(epochs=epochs, patch=patch, depth=depth, device=device), **wanted)
+    rows = run_study(dataset, out, plan, workers=workers or processes(device), resume=resume, progress=console.progress)
     console.result(*write_report(out, rows, plan), out / "runs.csv")

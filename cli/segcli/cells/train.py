@@ -26,6 +26,8 @@ BUDGETS: dict[str, dict[str, Any]] = {"full": {}, "small": {"batch": 4, "per_epo
 @click.option("--width", type=int, metavar="N", help="Maps at full size; of msd, per layer.  [default: 32; msd 1]")
 @click.option("--labels", type=click.Path(path_type=Path), metavar="DATASET", help="Learn from these labels of the same images.")
 @click.option("--patch", type=int, metavar="N", help="Edge of a patch in pixels.  [default: 256, or the shortest edge of the images]")
+@click.option("--batch", type=int, metavar="N", help="Patches in a step.  [default: 8, with --budget small 4]")
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True, metavar="RATE", help="At the start; it falls to 0.")
 @click.option("--epochs", type=int, metavar="N", help="At most so many.  [default: 50, with --budget small 12]")
 @click.option(
     "--budget", type=click.Choice(list(EPOCHS)), default="full", show_default=True, help="small: a quick look, with short epochs."
@@ -45,6 +47,8 @@ def command(
     depth: int | None,
     width: int | None,
     labels: Path | None,
+    batch: int | None,
+    learning_rate: float,
     epochs: int | None,
     budget: str,
     device: Any,
@@ -60,8 +64,10 @@ def command(
     from segcore.train.loop import TrainConfig
 
     size = {name: value for name, value in (("depth", depth), ("width", width)) if value is not None}
-    training = SegmenterTraining(net=config_from(net, size), **BUDGETS[budget], **wanted)
-    loop = TrainConfig(epochs=EPOCHS[budget] if epochs is None else epochs, precision=precision, device=device, seed=training.seed)
+    steps = BUDGETS[budget] | ({} if batch is None else {"batch": batch})
+    training = SegmenterTraining(net=config_from(net, size), **steps, **wanted)
+    epochs = EPOCHS[budget] if epochs is None else epochs
+    loop = TrainConfig(epochs=epochs, learning_rate=learning_rate, precision=precision, device=device, seed=training.seed)
     data, other = open_dataset(dataset), None if labels is None else open_dataset(labels)
     metrics = train_segmenter(data, out, training, loop, labels=other, overwrite=overwrite, progress=console.progress)
     found = metrics["validation"]
