@@ -90,7 +90,7 @@ BUDGETS = {
         learning=Learning(epochs=20, patch=128, depth=30, width=8, batch=8, per_epoch=320, learning_rate=3e-3, device="cpu"),
         sets={
             "hl60": Set(target="hl60", kind="hl60", levels={"omission": (0.3, 0.7), "bias": (6,)}),
-            "consep": Set(target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 48}, shrink=2),
+            "consep": Set(target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 32, "width": 12}, shrink=2),
         },
     ),
     "gpu": Budget(

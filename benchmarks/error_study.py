@@ -177,7 +177,7 @@ def results(sets: dict[str, tuple[str, list[Row]]]) -> str:
         parts += [f"{settings(budget, name, rows)}\n", markdown(dice_grid(rows)), ""]
         parts += [f"![{TITLES[name]}: {kind}](../images/{picture(name, kind)})\n" for kind in perturbations(rows)]
         if len({row.net for row in rows if row.net in NET_NAMES}) > 1:
-            parts += ["Networks compared, pairs of runs with the same labels:\n", markdown(versus_grid(rows), left=2), ""]
+            parts += ["Networks compared, pairs of runs with the same labels, levels averaged:\n", markdown(versus_grid(rows), left=2), ""]
         parts += ["All points:\n", markdown(run_grid(rows), left=2), ""]
     return "\n".join(parts)
 
