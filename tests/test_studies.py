@@ -190,6 +190,16 @@ def test_tissue_at_half_its_resolution(errors):
     assert import_module("error_sets").shrunk(image, 1) is image
 
 
+def test_tissue_in_quarters(errors):
+    instances = np.arange(1, 17, dtype=np.int32).reshape(4, 4)
+    image = CellImage(name="a", pixels=instances[None].astype(np.uint8), instances=instances, classes={1: "epithelial", 16: "inflammatory"})
+    found = list(import_module("error_sets").quarters(image))
+    assert [own.name for own in found] == ["a_0", "a_1", "a_2", "a_3"]
+    assert [own.instances.ravel().tolist() for own in found] == [[1, 2, 5, 6], [3, 4, 7, 8], [9, 10, 13, 14], [11, 12, 15, 16]]
+    assert [dict(own.classes) for own in found] == [{1: "epithelial"}, {}, {}, {16: "inflammatory"}]
+    assert (found[2].pixels[0] == found[2].instances).all()
+
+
 def test_missing_tissue_ends_with_3_and_says_so(errors, tmp_path, capsys):
     with pytest.raises(SystemExit, match="3"):
         import_module("error_sets").make_consep(tmp_path / "none", tmp_path / "data", 1)
