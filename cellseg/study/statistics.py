@@ -45,8 +45,9 @@ class Point:
 
     @property
     def interval(self) -> Interval:
-        """Of the mean, 95 %, over runs; see interval_of."""
-        return interval_of(self.dices)
+        """Of the mean, 95 %, over runs, within 0..1; see interval_of."""
+        own = interval_of(self.dices)
+        return Interval(low=max(own.low, 0.0), high=min(own.high, 1.0))  # in this order nan stays nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
