@@ -46,7 +46,7 @@ def require_spared(source: Path, out: Path) -> None:
         OutputError: source is out, or lies in it.
     """
     if source.resolve().is_relative_to(out.resolve()):
-        raise OutputError(f"an output does not replace its own source; {source} is {out} or lies in it. Choose another -o.")
+        raise OutputError(f"an output does not replace its own source; {source} would be lost. Choose another -o.")
 
 
 @contextmanager

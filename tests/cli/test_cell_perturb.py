@@ -70,10 +70,11 @@ def test_bad_options_are_one_line(source, tmp_path, more, text):
 
 def test_bad_folders_are_one_line(source, tmp_path):
     missing = call(tmp_path / "none", "-o", tmp_path / "out", "--omission", 0.1)
-    exists = call(source, "-o", source, "--omission", 0.1)
-    assert (missing.exit_code, exists.exit_code) == (2, 2)
+    itself = call(source, "-o", source, "--omission", 0.1, "--overwrite")
+    assert (missing.exit_code, itself.exit_code) == (2, 2)
     assert "dataset.json" in missing.stderr
-    assert "is never replaced silently" in exists.stderr
+    assert "does not replace its own source" in itself.stderr
     assert call(source, "-o", tmp_path / "out", "--omission", 0.1).exit_code == 0
+    assert "is never replaced silently" in call(source, "-o", tmp_path / "out", "--omission", 0.1).stderr
     assert call(source, "-o", tmp_path / "out", "--omission", 0, "--overwrite").exit_code == 0
     assert len(open_dataset(tmp_path / "out")[0].ids) == 20
