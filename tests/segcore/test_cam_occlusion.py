@@ -1,6 +1,7 @@
 """Occlusion against captum, and by hand."""
 
 import math
+from copy import deepcopy
 
 import pytest
 import torch
@@ -49,9 +50,9 @@ def test_other_fills_and_scores_equal_captum(fill, score, small, scenes, close):
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_occlusion_of_the_usual_networks_equals_captum(arch, lively, images, close):
-    model, images = lively(arch), images[:2, :, :, :52]
-    oracle = captum_occlusion(model, images, SITE, 24, 20)
-    close(occlusion(model, images, SITE, window=24, stride=20), oracle, 2e-5)
+    model, images = deepcopy(lively(arch)).double(), images[:2, :, :, :52].double()  # rounding of float32 differs by processor
+    oracle = captum_occlusion(model, images, class_score(1), 24, 20)
+    close(occlusion(model, images, class_score(1), window=24, stride=20), oracle)
 
 
 def test_by_hand(close):

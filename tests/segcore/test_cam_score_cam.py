@@ -1,5 +1,7 @@
 """Score-CAM against a loop over channels that does one thing at a time."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -42,9 +44,10 @@ def test_score_cam_equals_the_loop(layer, score, small, scenes, close):
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_score_cam_of_the_usual_networks_equals_the_loop(arch, lively, images, close):
-    model, images, channels = lively(arch), images[:2, :, :, :48], [3, 0, 17, 30]
+    model, channels = deepcopy(lively(arch)).double(), [3, 0, 17, 30]
+    images = images[:2, :, :, :48].double()  # rounding of float32 differs by processor
     oracle = slowly(model, images, ARCHS[arch], SITE, channels)
-    close(score_cam(model, images, ARCHS[arch], SITE, channels=channels), oracle, 2e-5)
+    close(score_cam(model, images, ARCHS[arch], SITE, channels=channels), oracle)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 16, 64])
