@@ -43,6 +43,8 @@ class Segmenter:
     normalise: Normalisation
     window: int = WINDOW
     """Edge of a window in pixels: memory grows with its square."""
+    grid: int = 1
+    """Windows are read from multiples of it on, as the poolings of the network have it."""
 
     @property
     def target(self) -> str:
@@ -123,8 +125,11 @@ class Segmenter:
             yield Window(top, 0, end - top, width), strips.pop(top).result()[0]
 
     def _window(self, source: ImageSource, window: Window) -> NDArray[np.float32]:
-        """Probability (1, height, width) of a window; the network sees MARGIN pixels around it too, where the image has them."""
-        seen = window.grow(MARGIN).overlap(Window(0, 0, *source.shape[1:])) or window
+        """Probability (1, height, width) of a window; the network sees MARGIN pixels around it too, where the image has them.
+
+        What it sees begins on the network's grid, or poolings would pair other pixels than they do in the whole image.
+        """
+        seen = self._seen(window, source.shape[1:])
         pixels = torch.from_numpy(self.normalise.apply(source.read(seen)))[None]
         with torch.inference_mode():
             logits = self.network(pixels.to(next(self.network.parameters()).device))
@@ -133,6 +138,11 @@ class Segmenter:
             raise InputError(f"pixels are finite numbers; {source.name} has NaN or an infinity near row {window.row}. Replace them.")
         inside: NDArray[np.float32] = probability[:, *window.shift(-seen.row, -seen.col).slices]
         return inside
+
+    def _seen(self, window: Window, shape: tuple[int, int]) -> Window:
+        wide = window.grow(MARGIN).overlap(Window(0, 0, *shape)) or window
+        up, left = wide.row % self.grid, wide.col % self.grid
+        return Window(wide.row - up, wide.col - left, wide.height + up, wide.width + left)
 
 
 def load_segmenter(path: Path | str, *, device: str = "auto") -> Segmenter:
@@ -154,6 +164,7 @@ def load_segmenter(path: Path | str, *, device: str = "auto") -> Segmenter:
         digest=bundle_hash(folder),
         facts=bundle.facts,
         network=network.to(where).eval(),
+        grid=network.grid,
         normalise=read_normalisation(bundle.facts["normalise"], bundle.facts["channels"]),
     )
 

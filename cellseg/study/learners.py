@@ -104,6 +104,15 @@ def learn_network(lesson: Lesson) -> Learnt:
     return Learnt(predict=predict, restarts=int(facts["collapses"]), epoch=int(facts["best_epoch"]), parameters=parameters)
 
 
+def defaults() -> dict[str, Any]:
+    """How networks learn where a plan does not say: part of the settings of a study, since other defaults make other rows."""
+    from cellseg.training.settings import MSD_START, OVERLAP, PATCH, SegmenterTraining
+
+    own = SegmenterTraining(target="").as_dict()
+    kept = {name: own[name] for name in ("stride", "balance", "loss", "start", "augment", "restarts")}
+    return {**kept, "patch": PATCH, "overlap": OVERLAP, "msd_start": MSD_START}
+
+
 def settings_of(lesson: Lesson) -> tuple[SegmenterTraining, TrainConfig]:
     """What cellseg.training is asked for.
 

@@ -40,6 +40,11 @@ def parts(data: Dataset, plan: StudyPlan) -> tuple[tuple[str, ...], tuple[str, .
             raise ConfigError(
                 f"the target is on some images of each part; none of the {len(names)} to {words} has {plan.target!r}. Choose another."
             )
+    if plan.inclusion and not any(len(data[name].ids) > len(data[name].ids_of(plan.target)) for name in train):
+        raise ConfigError(
+            f"inclusion takes cells of other classes for the target; the {len(train)} images to learn from have {plan.target!r} only. "
+            "Leave inclusion out."
+        )
     return train, test
 
 

@@ -19,8 +19,8 @@ KINDS = (CLEAN, "omission", "inclusion", "bias")
 """Perturbations in the order in which they are run and shown."""
 BIAS_UNIT: Literal["image"] = "image"
 """What shares one draw of the bias: an image, as one annotator; Vădineanu et al. (MIDL 2022) draw once a volume where there are volumes."""
-FORMAT = 2
-"""Of the settings and the table."""
+FORMAT = 3
+"""Of the settings and the table; another one where the code makes other rows of the same settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

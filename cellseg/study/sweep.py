@@ -17,7 +17,7 @@ from traceback import clear_frames
 from typing import Any, Literal, cast
 
 from cellseg.dataset import Dataset, open_dataset
-from cellseg.study.learners import Learner, learn
+from cellseg.study.learners import Learner, defaults, learn
 from cellseg.study.lock import LOCK_FILE, locked
 from cellseg.study.parts import fingerprint, parts
 from cellseg.study.plan import Key, StudyPlan, digest_of
@@ -122,7 +122,7 @@ class _Ledger:
 def _open(out: Path, plan: StudyPlan, data: str) -> _Ledger:
     """The study that is there, or a new one; one without a row may have any settings."""
     made = collect({}, {"data": data})
-    settings = {**plan.settings(data), "version": made["version"]}
+    settings = {**plan.settings(data), "defaults": defaults(), "version": made["version"]}
     digest = digest_of(settings)
     found = read_json(out / STUDY_FILE).get("settings") if any(path.name != LOCK_FILE for path in out.iterdir()) else None
     rows = read_table(out / TABLE_FILE)

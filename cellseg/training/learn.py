@@ -140,7 +140,7 @@ class _Feed:
             target = target.copy()
             target[: patch.again[0]], target[:, : patch.again[1]] = IGNORE, IGNORE
         else:
-            rng = np.random.default_rng([self.training.seed, self.attempt, epoch, place])
+            rng = np.random.default_rng([self.training.seed, self.attempt, epoch, place + 1])
             pixels, target = augment(pixels, target, self.training.augment, rng)
         return torch.from_numpy(self.material.normalise.apply(pixels)), torch.from_numpy(target.astype(np.int64))
 

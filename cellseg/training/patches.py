@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,7 @@ def draw_epoch(patches: Sequence[Patch], count: int, balance: float | None, rng:
     if balance is None or not len(with_target) or not len(without):
         chosen = _cycled(np.arange(len(patches)), count, rng)
     else:
-        many = round(count * max(balance, len(with_target) / len(patches)))
+        many = min(count, ceil(count * max(balance, len(with_target) / len(patches)) - 1e-9))
         chosen = rng.permutation(np.concatenate([_cycled(with_target, many, rng), _cycled(without, count - many, rng)]))
     return [patches[at] for at in chosen]
 

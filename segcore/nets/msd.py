@@ -79,6 +79,9 @@ class MSDNet(nn.Module):
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
 
+    grid = 1
+    """Pixels between the places where poolings begin; there are none."""
+
     def features(self, images: Tensor, *, dtype: torch.dtype | None = None) -> Tensor:
         """Images (B, channels, H, W) -> what the last layer reads: images, then the maps in layer order.
 

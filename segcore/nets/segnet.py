@@ -53,6 +53,11 @@ class SegNet(nn.Module):
         )
         self.head = conv3(config.width, classes, bias=True)
 
+    @property
+    def grid(self) -> int:
+        """Pixels between the places where poolings begin: parts of an image that begin on this grid are answered as the whole is."""
+        return int(2**self.config.depth)
+
     def features(self, images: Tensor) -> Tensor:
         """Images (B, channels, H, W) -> what the last layer reads, (B, width, H, W), >= 0.
 

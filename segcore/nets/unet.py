@@ -67,6 +67,11 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(ConvBlock(2 * width, width, width, norm=config.norm) for width in widths[-2::-1])
         self.head = conv1(widths[0], classes)
 
+    @property
+    def grid(self) -> int:
+        """Pixels between the places where poolings begin: parts of an image that begin on this grid are answered as the whole is."""
+        return int(2**self.config.depth)
+
     def features(self, images: Tensor) -> Tensor:
         """Images (B, channels, H, W) -> what the last layer reads, (B, widths[0], H, W), >= 0.
 

@@ -1,7 +1,7 @@
 """Windows and stitching against the whole, and bundles that do not fit."""
 
 import tracemalloc
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from cellseg.training.settings import SegmenterTraining
 from segcore.errors import BundleError, ConfigError, InputError, ShapeError
 from segcore.files import read_json, sha256, write_json
 from segcore.io.memory import MemoryImage
-from segcore.nets.msd import MSDConfig
+from segcore.nets.build import build_net
+from segcore.nets.msd import MSDConfig, MSDNet
+from segcore.nets.segnet import SegNetConfig
 from segcore.nets.unet import UNetConfig
 from segcore.train.bundle import Bundle, save_bundle
 
@@ -73,6 +75,24 @@ def test_windows_give_what_the_whole_gives_where_the_network_looks_no_further_th
     np.testing.assert_allclose(found, whole, atol=1e-6)
     assert max(max(shape[2:]) for shape in network.shapes) <= 48 + 2 * MARGIN
     assert len(network.shapes) == 1 or size not in [(48, 48), (5, 3)]
+
+
+@pytest.mark.parametrize("config", [UNetConfig(width=4, depth=3), SegNetConfig(width=4, depth=3), MSDConfig(depth=12)])
+def test_windows_pool_the_same_pixels_as_the_whole(config):
+    """Off the grid of the poolings answers differ by most of their spread; what is left on it is the margin."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build_net(config, channels=1, classes=2)
+        with torch.no_grad():
+            for _ in range(3):
+                network(torch.randn(4, 1, 64, 64))
+            if isinstance(network, MSDNet):
+                network.last.weight.normal_()
+    pixels = image(333, 290)
+    own = replace(segmenter(network, window=96), grid=network.grid)
+    with torch.no_grad():
+        whole = network(torch.from_numpy(own.normalise.apply(pixels))[None]).softmax(dim=1)[0, 1].numpy()
+    assert np.abs(own.predict(pixels) - whole).mean() < 0.02 * whole.std()
 
 
 def test_a_constant_comes_back_as_it_is():

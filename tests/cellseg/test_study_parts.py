@@ -46,6 +46,15 @@ def test_a_class_that_no_image_has_is_no_target(two_classes, tmp_path):
         parts(data, replace(PLAN, target="vessel"))
 
 
+def test_inclusion_needs_other_cells_where_it_is_learnt(two_classes, tmp_path):
+    alone = [two_classes[name].with_labels(two_classes[name].mask("epithelial").astype(np.int32), {1: "epithelial"}) for name in "ab"]
+    images = [*alone, two_classes["c"], two_classes["d"]]
+    data = open_dataset(write_dataset(tmp_path / "set", images, facts=two_classes.facts, splits=two_classes.splits))
+    assert parts(data, PLAN) == (("a", "b"), ("c", "d"))
+    with pytest.raises(ConfigError, match=r"the 2 images to learn from have 'epithelial' only\. Leave inclusion out"):
+        parts(data, replace(PLAN, inclusion=(0.7,)))
+
+
 def test_a_copy_is_the_same_dataset_and_any_change_makes_another(two_classes, tmp_path):
     shutil.copytree(two_classes.path, tmp_path / "copy")
     assert fingerprint(open_dataset(tmp_path / "copy")) == fingerprint(two_classes)

@@ -68,6 +68,11 @@ def test_half_of_an_epoch_shows_a_rare_target():
     assert [sum(patch.window.col == at for patch in drawn) for at in (0, 1)] == [10, 10]
 
 
+@pytest.mark.parametrize(("count", "shown"), [(1, 1), (5, 3), (9, 5), (10, 5)])
+def test_at_least_half_shows_it_where_the_count_is_odd(count, shown):
+    assert sum(patch.shows for patch in draw_epoch(made(1, 9), count, 0.5, rng())) == shown
+
+
 def test_a_target_that_is_everywhere_is_not_held_down():
     assert sum(patch.shows for patch in draw_epoch(made(90, 10), 50, 0.5, rng())) == 45
 
