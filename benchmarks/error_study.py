@@ -30,7 +30,8 @@ from cellseg.study.figure import draw_perturbation, perturbations
 from cellseg.study.grids import dice_grid, markdown, run_grid, versus_grid
 from cellseg.study.statistics import losses, points
 from cellseg.study.sweep import run_study
-from cellseg.study.table import COLUMNS, Row, cells_of, row_of
+from cellseg.study.table import COLUMNS, TABLE_FILE, Row, cells_of, read_table, row_of
+from segcore.errors import SegError
 from segcore.files import fresh_file
 from segcore.nets.names import NET_NAMES
 
@@ -71,41 +72,56 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="of this call")
     parser.add_argument("--report", action="store_true", help="run nothing, write the page")
     options = parser.parse_args()
+    failed: list[str] = []
     if options.report:
         rows = read_rows()
     else:
-        rows = run(options)
-        if options.budget != "smoke":
-            rows = keep(rows)
+        rows, failed = run(options)
     if options.report or options.budget != "smoke":
         write_page(rows)
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
     print(json.dumps({"name": "error_study", "machine": machine, "budget": options.budget, "figures": figures(chosen(rows))}))
+    if failed:
+        sys.exit(f"runs failed in {', '.join(failed)}; what is done is kept")
 
 
-def run(options: argparse.Namespace) -> Rows:
-    """Every set of the budget, as far as the time goes; the rows that are there by now."""
+def run(options: argparse.Namespace) -> tuple[Rows, list[str]]:
+    """Every set of the budget, as far as the time goes: all rows of the study that are there by now, and sets in which a run failed."""
     start, budget, folder = time.monotonic(), BUDGETS[options.budget], options.out / options.budget
     wanted = options.sets.split(",") if options.sets else list(budget.sets)
     if not set(wanted) <= set(budget.sets):
         sys.exit(f"--sets takes {', '.join(budget.sets)} with --budget {options.budget}; got {options.sets}")
-    limit = options.seconds or budget.seconds
     data = {name: data_of(budget.sets[name], budget, folder, options.data) for name in wanted}
-    rows: Rows = {}
+    known, rows, failed = read_rows(), Rows(), list[str]()
     for name in wanted:
         plan = plan_of(budget, budget.sets[name])
-        left = limit - (time.monotonic() - start)
-        if left <= 0:
+        left = (options.seconds or budget.seconds) - (time.monotonic() - start)
+        longest = max(
+            (row.seconds for (own, _), found in (*known.items(), *rows.items()) if own == options.budget for row in found), default=0
+        )
+        if left <= longest:
             print(f"{name}: left for another call", flush=True)
             continue
-        workers = options.workers or budget.workers
         print(f"{name}, {options.budget}: {left:.0f} s left", flush=True)
-        rows[options.budget, name] = run_study(
-            data[name], folder / name, plan, workers=workers, resume=True, seconds=left, progress=Lines()
-        )
-        missing = len(list(plan.keys())) - len(rows[options.budget, name])
+        try:
+            run_study(
+                data[name],
+                folder / name,
+                plan,
+                workers=options.workers or budget.workers,
+                resume=True,
+                seconds=left,
+                progress=Lines(),
+            )
+        except SegError as error:
+            print(f"{name}: {error}", flush=True)
+            failed.append(name)
+        rows[options.budget, name] = read_table(folder / name / TABLE_FILE)
+        if options.budget != "smoke":
+            known = keep({(options.budget, name): rows[options.budget, name]})
+        missing = len({*plan.keys()} - {row.key for row in rows[options.budget, name]})
         print(f"{name}: {f'{missing} runs are left for another call' if missing else 'done'}", flush=True)
-    return rows
+    return rows if options.budget == "smoke" else known, failed
 
 
 def keep(new: Rows) -> Rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -164,7 +164,7 @@ def load_segmenter(path: Path | str, *, device: str = "auto") -> Segmenter:
         digest=bundle_hash(folder),
         facts=bundle.facts,
         network=network.to(where).eval(),
-        grid=network.grid,
+        grid=cast("int", network.grid),
         normalise=read_normalisation(bundle.facts["normalise"], bundle.facts["channels"]),
     )
 

@@ -20,10 +20,10 @@ from cellseg.dataset import Dataset, open_dataset
 from cellseg.study.learners import Learner, defaults, learn
 from cellseg.study.lock import LOCK_FILE, locked
 from cellseg.study.parts import fingerprint, parts
-from cellseg.study.plan import Key, StudyPlan, digest_of
+from cellseg.study.plan import CLEAN, Key, StudyPlan, digest_of
 from cellseg.study.row import Job
 from cellseg.study.table import TABLE_FILE, Row, read_table, write_table
-from segcore.errors import ConfigError, InputError, RunError, SegError
+from segcore.errors import ConfigError, InputError, OutputError, RunError, SegError
 from segcore.files import read_json, require_free, write_json
 from segcore.progress import Progress, Silent
 from segcore.provenance import collect
@@ -43,6 +43,7 @@ def run_study(
     resume: bool = False,
     seconds: float | None = None,
     learner: Learner = learn,
+    ended: Callable[[list[Row]], object] | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
     """Make the rows of a plan that are not there yet; the table is the same for any number of workers and interruptions.
@@ -55,6 +56,7 @@ def run_study(
         resume: go on with a study that is there, or begin one. More levels, runs and methods may be asked for than before.
         seconds: begin no run that is not expected to end within so many; what is missing is for a later call.
         learner: what learns.
+        ended: is given the rows that are returned; where runs failed, those that are there, before the failure is raised.
         progress: hears of the number of runs, then of each.
 
     Returns:
@@ -66,6 +68,7 @@ def run_study(
         InputError: a file cannot be used.
         RunError: a process was killed from outside, or training failed. Where runs fail, the others are made first.
     """
+    start = time.monotonic()
     data = data if isinstance(data, Dataset) else open_dataset(data)
     heard, out = progress or Silent(), Path(out)
     if workers < 1:
@@ -73,6 +76,8 @@ def run_study(
     plan = _on_device(plan)
     train, test = parts(data, plan)
     if not resume:
+        if (out / STUDY_FILE).exists():
+            raise OutputError(f"{out} holds a study already. Go on with it by --resume, or choose another -o.")
         require_free(out)
     with locked(out):
         ledger = _open(out, plan, fingerprint(data))
@@ -83,11 +88,17 @@ def run_study(
             heard.say(f"{left} images of other splits than train, validation and test are left out")
         heard.step("runs", done, len(ledger.order))
         try:
-            _fill(ledger, jobs, workers, seconds, heard)
+            _fill(ledger, jobs, workers, _Clock(rows=ledger.rows, seconds=seconds, start=start), heard)
+        except SegError:
+            if ended and ledger.rows:
+                ended(ledger.wanted())
+            raise
         finally:
             shutil.rmtree(out / _WORK, ignore_errors=True)
             if not ledger.rows:
                 (out / STUDY_FILE).unlink(missing_ok=True)  # nothing is bound to these settings
+        if ended:
+            ended(ledger.wanted())
     return ledger.wanted()
 
 
@@ -121,6 +132,8 @@ class _Ledger:
 
 def _open(out: Path, plan: StudyPlan, data: str) -> _Ledger:
     """The study that is there, or a new one; one without a row may have any settings."""
+    for stray in (*out.glob(f".{Path(STUDY_FILE).stem}.*"), *out.glob(f".{Path(TABLE_FILE).stem}.*")):
+        stray.unlink()  # half a file of a process that was killed
     made = collect({}, {"data": data})
     settings = {**plan.settings(data), "defaults": defaults(), "version": made["version"]}
     digest = digest_of(settings)
@@ -166,7 +179,8 @@ class _Clock:
     rows: list[Row]
     """All that are there; they grow while the clock runs."""
     seconds: float | None
-    start: float = field(default_factory=time.monotonic)
+    start: float
+    """Of the call."""
 
     def fits(self, job: Job) -> bool:
         """A run is taken to last as long as the longest of its method, or of all where its method has none."""
@@ -176,13 +190,17 @@ class _Clock:
         return time.monotonic() - self.start + max(own, default=0.0) <= self.seconds
 
 
-def _fill(ledger: _Ledger, jobs: Sequence[Job], workers: int, seconds: float | None, heard: Progress) -> None:
+def _fill(ledger: _Ledger, jobs: Sequence[Job], workers: int, clock: _Clock, heard: Progress) -> None:
     """Make the rows; a run that fails takes no other with it, and is said at the end.
 
     Raises:
-        SegError: of the class of the first failure; the sweep ends at once where no run is done yet and settings or data are refused.
+        SegError: of the class of the first failure. Where settings or data are refused with clean labels, no further run is begun.
     """
-    fits, failed = _Clock(rows=ledger.rows, seconds=seconds).fits, list[tuple[Key, Exception]]()
+    failed, hopeless = list[tuple[Key, Exception]](), False
+
+    def fits(job: Job) -> bool:
+        return not hopeless and clock.fits(job)
+
     with closing(_serial(jobs, fits) if workers == 1 else _spread(jobs, workers, fits)) as outcomes:
         for key, made in outcomes:
             if isinstance(made, Row):
@@ -192,8 +210,7 @@ def _fill(ledger: _Ledger, jobs: Sequence[Job], workers: int, seconds: float | N
                 continue
             failed.append((key, made))
             heard.say(f"{key.words} failed: {_line(made)}")
-            if not ledger.rows and isinstance(made, ConfigError | InputError):
-                break
+            hopeless |= key.perturbation == CLEAN and not ledger.rows and isinstance(made, ConfigError | InputError)
     if failed:
         key, first = failed[0]
         kind = type(first) if isinstance(first, SegError) else RunError

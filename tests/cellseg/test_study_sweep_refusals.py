@@ -20,7 +20,7 @@ def test_rows_of_other_settings_are_refused(two_classes, tmp_path):
     plan = replace(CLASSIC, omission=(), bias=(), runs=1)
     out = tmp_path / "study"
     run_study(two_classes, out, plan)
-    with pytest.raises(OutputError, match="exists"):
+    with pytest.raises(OutputError, match=r"holds a study already\. Go on with it by --resume"):
         run_study(two_classes, out, plan)
     with pytest.raises(ConfigError, match=r"other ones: depth 100 there, 30 now\. Begin in another folder"):
         run_study(two_classes, out, replace(plan, learning=Learning(depth=30)), resume=True)
@@ -65,6 +65,17 @@ def test_a_level_that_leaves_nothing_is_refused_and_all_others_are_made(two_clas
     assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["runs.csv", "study.json"]
 
 
+def test_levels_that_leave_nothing_end_no_sweep_where_no_run_is_done_yet(two_classes, tmp_path):
+    """With as many processes as runs the impossible ones are the first to end."""
+    plan = replace(CLASSIC, baselines=("threshold",), omission=(0.9,), bias=(), runs=1)
+    told = []
+    with pytest.raises(ConfigError, match=r"1 run failed: threshold omission 0\.9 run 0"):
+        run_study(two_classes, tmp_path / "study", plan, workers=2, ended=told.extend)
+    assert (
+        [row.key.words for row in read_table(tmp_path / "study/runs.csv")] == [row.key.words for row in told] == ["threshold clean run 0"]
+    )
+
+
 def test_a_fault_of_the_learner_is_one_line_and_keeps_its_cause(two_classes, tmp_path):
     def faulty(lesson):
         if lesson.net == "otsu":
@@ -97,6 +108,15 @@ def test_a_study_without_a_row_may_begin_with_other_settings(two_classes, tmp_pa
     rows = run_study(two_classes, out, replace(plan, learning=Learning(depth=30)), resume=True)
     assert len(rows) == 2
     assert json.loads((out / "study.json").read_text(encoding="utf-8"))["settings"]["learning"]["depth"] == 30
+
+
+def test_half_files_of_a_killed_process_are_in_nobodys_way(two_classes, tmp_path):
+    plan, out = replace(CLASSIC, omission=(), bias=(), runs=1), tmp_path / "study"
+    out.mkdir()
+    for name in (".lock", ".study.0a1b2c3d.json", ".runs.0a1b2c3d.csv"):
+        (out / name).write_text("{", encoding="utf-8")
+    assert len(run_study(two_classes, out, plan, resume=True)) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["runs.csv", "study.json"]
 
 
 def test_a_second_process_is_refused(two_classes, tmp_path):

@@ -52,7 +52,7 @@ def test_a_small_study_from_start_to_report(source, tmp_path):
     again = (out / "runs.csv").read_text(encoding="utf-8").splitlines()
     assert len(again) == 1 + 20
     assert set(lines) <= set(again)
-    assert "exists" in call(source, "-o", out, *words).stderr
+    assert "holds a study already. Go on with it by --resume" in call(source, "-o", out, *words).stderr
     other = call(source, "-o", out, *words, "--epochs", 3, "--resume")
     assert other.exit_code == 2
     assert other.stderr.splitlines()[-1].endswith("other ones: epochs 2 there, 3 now. Begin in another folder.")
@@ -119,6 +119,34 @@ def test_what_makes_no_sense_is_one_line(source, tmp_path, more, text):
     assert done.exit_code == 2
     assert text in done.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_where_a_level_fails_the_report_is_of_the_others(source, tmp_path):
+    out = tmp_path / "out"
+    done = call(
+        source,
+        "-o",
+        out,
+        "--target",
+        "round",
+        "--nets",
+        "msd",
+        "--depth",
+        2,
+        "--epochs",
+        1,
+        "--patch",
+        32,
+        "--workers",
+        1,
+        "--runs",
+        1,
+        "--omission",
+        "0.99",
+    )
+    assert done.exit_code == 2
+    assert "leaves no 'round'" in done.stderr.splitlines()[-1]
+    assert "5 of 10 runs are done" in (out / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_patch_larger_than_the_images_is_refused(source, tmp_path):

@@ -83,5 +83,14 @@ def command(
     from cellseg.study.sweep import run_study
 
     plan = StudyPlan(learning=Learning(epochs=epochs, patch=patch, depth=depth, device=device), **wanted)
-    rows = run_study(dataset, out, plan, workers=workers or processes(device), resume=resume, progress=console.progress)
-    console.result(*write_report(out, rows, plan), out / "runs.csv")
+    files: list[Path] = []
+    run_study(
+        dataset,
+        out,
+        plan,
+        workers=workers or processes(device),
+        resume=resume,
+        ended=lambda rows: files.extend(write_report(out, rows, plan)),
+        progress=console.progress,
+    )
+    console.result(*files, out / "runs.csv")
