@@ -88,10 +88,19 @@ BUDGETS = {
         seconds=2300,
         runs=2,
         workers=2,
-        learning=Learning(epochs=20, patch=128, depth=30, width=8, batch=8, per_epoch=320, learning_rate=3e-3, device="cpu"),
+        learning=Learning(epochs=14, patch=128, depth=30, width=8, batch=8, per_epoch=320, learning_rate=3e-3, device="cpu"),
         sets={
-            "hl60": Set(target="hl60", kind="hl60", levels={"omission": (0.3, 0.7), "bias": (6,)}),
-            "consep": Set(target=EPITHELIAL, kind="consep", nets=("unet",), more={"epochs": 14, "width": 12}, shrink=2),
+            "hl60": Set(target="hl60", kind="hl60", levels={"omission": (0.3, 0.7), "bias": (6,)}, more={"epochs": 30}),
+            "consep": Set(
+                target=EPITHELIAL,
+                kind="consep",
+                levels={"omission": (0.5,), "inclusion": (0.3,), "bias": (6,)},
+                more={"width": 12},
+                shrink=2,
+            ),
+            "combined_hl60": Set(target="hl60", kind="combined", levels={"inclusion": (0.7,)}),
+            "combined_granulocyte": Set(target="granulocyte", kind="combined", levels={"inclusion": (0.3,)}),
+            "granulocyte": Set(target="granulocyte", kind="granulocyte", levels={"omission": (0.3, 0.7), "bias": (6,)}),
         },
     ),
     "gpu": Budget(
