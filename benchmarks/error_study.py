@@ -4,7 +4,7 @@ Simulated volumes are made under --out (kept out of git); the tissue is CoNSeP: 
 where it is needed and absent. Each call does what fits into its time and says what is left; the next one goes on. Rows go to
 docs/studies/data/error_study.csv (not of a smoke run). The last line is one JSON object.
 
-    python benchmarks/error_study.py --budget cpu       all five sets at few levels, three networks, two runs; calls of at most 40 minutes on 2 cores
+    python benchmarks/error_study.py --budget cpu       five sets at few levels, two runs; calls of at most 40 minutes on 2 cores
     python benchmarks/error_study.py --budget gpu       all five sets, three networks, three runs; calls of at most 9 minutes
     python benchmarks/error_study.py --budget full      the size of the thesis: days
     python benchmarks/error_study.py --budget smoke     a minute, to see that it runs

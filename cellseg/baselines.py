@@ -95,6 +95,8 @@ class Otsu:
         own = pixels[self.grey.channel]
         if own.min() == own.max():
             return np.zeros(own.shape, dtype=bool)
+        if own.dtype.itemsize > 2:
+            own = own.astype(np.float64)  # whole numbers would get a bin of the histogram each
         bright = np.asarray(own > import_module("skimage.filters").threshold_otsu(own))
         return ~bright if self.grey.dark else bright
 

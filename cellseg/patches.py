@@ -31,11 +31,13 @@ def patches(image: CellImage | CellSource, size: Edge, stride: Edge | None = Non
         objects in them.
 
     Raises:
-        ConfigError: a size or stride below 1, or another number of them than axes.
+        ConfigError: a size or stride below 1, a stride above the size, or another number of them than axes.
     """
     shape = image.shape[1:] if isinstance(image, CellSource) else image.instances.shape
     sizes = _edges(size, shape, "size")
     strides = sizes if stride is None else _edges(stride, shape, "stride")
+    if any(step > edge for step, edge in zip(strides, sizes, strict=True)):
+        raise ConfigError(f"patches cover the image, so the stride is at most the size; got {stride} for {size}.")
     starts = [_starts(*edges) for edges in zip(shape, sizes, strides, strict=True)]
     return (_cut(image, place, sizes) for place in product(*starts))
 

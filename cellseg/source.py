@@ -36,6 +36,12 @@ class CellSource:
         """(C, H, W)."""
         return self.pixels.shape
 
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes while it is open: of files that cannot be read in parts, such as PNG."""
+        whole = [own for own in (self.pixels, self.labels) if isinstance(own, MemoryImage)]
+        return sum(own.array.nbytes + own.valid.nbytes for own in whole)
+
     def read(self, window: Window, name: str | None = None) -> CellImage:
         """A window that lies inside the image, as an image of its own; ids stay, classes are those of the objects in it.
 

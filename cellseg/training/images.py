@@ -69,9 +69,8 @@ class TargetImages:
         return [Plane(name, z, height, width) for z in range(depth)]
 
     def bytes_of(self, name: str) -> int:
-        """Memory that an image takes while it is kept; 0 where it is read by windows."""
-        found = self._get(name)
-        return 0 if isinstance(found, CellSource) else found.bytes
+        """Memory that an image takes while it is kept; little where it is read by windows."""
+        return self._get(name).bytes
 
     def read(self, plane: Plane, window: Window) -> tuple[NDArray[Any], NDArray[np.int8]]:
         """Pixels (C, h, w) in the images' own type, and labels (h, w), of a window that lies inside the plane."""
@@ -88,7 +87,7 @@ class TargetImages:
                 return self._kept[name]
             found = self._open(name)
             self._kept[name] = found
-            while len(self._kept) > 1 and sum(own.bytes for own in self._kept.values() if isinstance(own, _Whole)) > self.keep:
+            while len(self._kept) > 1 and sum(own.bytes for own in self._kept.values()) > self.keep:
                 self._kept.popitem(last=False)
             return found
 

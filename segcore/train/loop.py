@@ -99,7 +99,7 @@ def open_fabric(config: TrainConfig) -> Any:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Within it PyTorch's generators, of all devices, begin at seed, any whole number; afterwards they are as they were."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count() if torch.cuda.is_available() else 0)):
         torch.manual_seed(seed % 2**63)
         yield
 

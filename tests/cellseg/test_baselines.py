@@ -125,6 +125,13 @@ def test_otsu_finds_nothing_where_all_is_one_colour(dark):
     assert not method.predict(np.full((1, 5, 6), 90, np.uint8)).any()
 
 
+def test_otsu_needs_no_bin_for_each_of_four_billion_values():
+    wide = np.full((1, 40, 50), 5, np.uint32)
+    wide[0, 10:20, 10:25] = 3_200_000_000
+    bright = BASELINES["otsu"]([disk()], None, RNG(0)).predict(wide)
+    assert (bright == (wide[0] > 5)).all()
+
+
 def test_the_nearest_centre_by_hand():
     features = np.array([[[0.0, 0.0], [3.0, 1.0]], [[1.0, 0.0], [9.0, 9.0]]])
     assert nearest(features, np.array([[2.0, 0.0], [0.0, 0.0], [9.0, 8.0]])).tolist() == [[1, 0], [0, 2]]

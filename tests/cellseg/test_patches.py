@@ -63,6 +63,11 @@ def test_bad_sizes(image, size, stride):
         patches(image, size, stride)
 
 
+def test_patches_leave_no_gap(image):
+    with pytest.raises(ConfigError, match="the stride is at most the size; got 9 for 8"):
+        patches(image, 8, 9)
+
+
 def test_from_disk_equals_from_memory(two_classes, with_ignore, tmp_path):
     tifs = open_dataset(write_dataset(tmp_path / "set", [numbered(30, 40)], facts=DatasetFacts()))
     for dataset in (two_classes, with_ignore, tifs):

@@ -202,6 +202,17 @@ def test_the_generators_of_gpus_go_on_too():
     assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
+def test_a_card_that_cannot_be_used_is_left_alone(monkeypatch):
+    """A driver that is too old lists cards which CUDA does not take."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: pytest.fail("CUDA is asked"))
+    before = torch.get_rng_state()
+    with module.seeded(3):
+        torch.rand(2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_half_precision_learns_too():
     network = net()
     fit([network], batches, step, accuracy, config(precision="bf16", epochs=12))
