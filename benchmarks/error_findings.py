@@ -28,6 +28,8 @@ class Measured:
     values: tuple[float, ...]
     what: str = ""
     """Which level or network, where the finding leaves it open."""
+    others: tuple[tuple[float, ...], ...] = ()
+    """The same of other levels and networks, where the finding speaks of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def loss_of_all(perturbation: str, level: float) -> Callable[[Rows], Measured]:
 
 
 def worst_loss(perturbation: str) -> Callable[[Rows], Measured]:
-    """Points that the network loses that loses most, at its worst level: chosen after looking, so rather too many than too few."""
+    """Points that the network loses that loses most, at its worst level; the others must keep the bounds too."""
 
     def measure(rows: Rows) -> Measured:
         keys = sorted({(row.net, row.level) for row in rows if row.perturbation == perturbation and row.net in NET_NAMES})
@@ -71,7 +73,9 @@ def worst_loss(perturbation: str) -> Callable[[Rows], Measured]:
         if not found:
             return Measured(values=())
         net, level = max(found, key=lambda key: mean(found[key]))
-        return Measured(values=tuple(found[net, level]), what=f"the worst of {len(found)}, {net}, {level_name(perturbation, level)}")
+        what = f"the worst of {len(found)}, {net}, {level_name(perturbation, level)}"
+        others = tuple(tuple(own) for key, own in found.items() if key != (net, level))
+        return Measured(values=tuple(found[net, level]), what=what, others=others)
 
     return measure
 
@@ -172,15 +176,15 @@ def findings_grid(rows: dict[str, Rows]) -> Grid:
 
 
 def verdict(own: Finding, measured: Measured) -> str:
-    """holds or does not hold where the whole interval says so, else open; restarts are counted, not averaged."""
+    """holds where every interval lies within the bounds, does not hold where one lies outside; restarts are counted, not averaged."""
     if not measured.values:
         return NEW
     if own.rule == "any restart":
         return "holds" if any(measured.values) else "not seen"
-    found = interval_of(measured.values)
-    if own.low <= found.low and found.high <= own.high:
+    found = [interval_of(values) for values in (measured.values, *measured.others)]
+    if all(own.low <= each.low and each.high <= own.high for each in found):
         return "holds"
-    return "does not hold" if found.high < own.low or found.low > own.high else "open"
+    return "does not hold" if any(each.high < own.low or each.low > own.high for each in found) else "open"
 
 
 def _line(own: Finding, rows: Rows) -> list[str]:

@@ -25,6 +25,8 @@ from pathlib import Path
 
 from error_findings import findings_grid
 from error_sets import BUDGETS, data_of, plan_of
+from error_settings import differences, made_by, read_made, require_made, write_made
+from error_summary import summary
 
 from cellseg.study.figure import draw_perturbation, perturbations
 from cellseg.study.grids import dice_grid, markdown, run_grid, versus_grid
@@ -37,6 +39,7 @@ from segcore.nets.names import NET_NAMES
 
 ROOT = Path(__file__).parents[1]
 TABLE, PAGE, IMAGES = ROOT / "docs/studies/data/error_study.csv", ROOT / "docs/studies/annotation_errors.md", ROOT / "docs/images"
+MADE = ROOT / "docs/studies/data/error_study.json"
 SETS = tuple(BUDGETS["full"].sets)
 TITLES = {
     "hl60": "HL60 nuclei",
@@ -45,8 +48,6 @@ TITLES = {
     "combined_granulocyte": "Granulocytes among HL60 nuclei",
     "consep": "Epithelial nuclei in tissue",
 }
-BLOCKS = ("findings", "results")
-"""Parts of the page that are written anew, each between its markers."""
 
 Rows = dict[tuple[str, str], list[Row]]
 """(budget, set) -> rows."""
@@ -119,6 +120,8 @@ def run(options: argparse.Namespace) -> tuple[Rows, list[str]]:
         rows[options.budget, name] = read_table(folder / name / TABLE_FILE)
         if options.budget != "smoke":
             known = keep({(options.budget, name): rows[options.budget, name]})
+            if rows[options.budget, name]:
+                write_made(MADE, {f"{options.budget} {name}": made_by(folder / name, options.budget, name)})
         missing = len({*plan.keys()} - {row.key for row in rows[options.budget, name]})
         print(f"{name}: {f'{missing} runs are left for another call' if missing else 'done'}", flush=True)
     return rows if options.budget == "smoke" else known, failed
@@ -210,10 +213,13 @@ def settings(budget: str, name: str, rows: Sequence[Row]) -> str:
     words += [f"U-Net and SegNet from {widths[0]} channels"] if widths else []
     depths = sorted({row.depth for row in nets if row.depth})
     words += [f"MSD of depth {depths[0]}"] if depths else []
-    shrink = BUDGETS[budget].sets[name].shrink
+    made = require_made(read_made(MADE).get(f"{budget} {name}"), rows[0].settings, f"{name}, {budget}")
+    shrink = made["data"].get("shrink", 1)
     words += [f"tiles at 1/{shrink} of their resolution"] if shrink > 1 else []
     commits = ", ".join(dict.fromkeys(row.commit for row in rows))
-    return f"{'; '.join(words)}. Commit {commits}, settings {rows[0].settings}."
+    other = differences(made, budget, name)
+    later = f" The script has other settings by now: {', '.join(other)}." if other else ""
+    return f"{'; '.join(words)}. Commit {commits}, settings {rows[0].settings}.{later}"
 
 
 def picture(name: str, kind: str) -> str:
@@ -223,8 +229,9 @@ def picture(name: str, kind: str) -> str:
 def page(text: str, rows: Rows) -> str:
     """The page with what stands between its markers made anew."""
     sets = chosen(rows)
-    blocks = {"findings": markdown(findings_grid({name: own for name, (_, own) in sets.items()}), left=3), "results": results(sets)}
-    for name in BLOCKS:
+    own = {name: found for name, (_, found) in sets.items()}
+    blocks = {"summary": summary(own, TITLES), "findings": markdown(findings_grid(own), left=3), "results": results(sets)}
+    for name in blocks:
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)

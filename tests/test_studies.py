@@ -1,5 +1,6 @@
 """Tables of studies are made from their CSV, never by hand."""
 
+import json
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from cellseg.image import CellImage
+from cellseg.study.plan import digest_of
 from cellseg.study.table import Row
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +28,7 @@ def methods(monkeypatch):
 def errors(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield import_module("error_study")
-    for name in ("error_study", "error_sets", "error_findings"):
+    for name in ("error_study", "error_sets", "error_findings", "error_settings", "error_summary"):
         sys.modules.pop(name, None)
 
 
@@ -104,9 +106,27 @@ def test_verdicts_follow_from_the_rows(errors):
     assert found["MSD sometimes collapses above 30 % omission"][3:] == ["0 restarts", "2", "not seen"]
     assert found["bias costs up to 5"][3:] == ["+12.1 (+11.3 to +12.8): the worst of 2, segnet, bias 6 px", "2", "does not hold"]
     assert found["SegNet lags U-Net by 6 under bias"][5] == "holds"
+    text = errors.summary({"hl60": rows}, errors.TITLES)
+    assert "**HL60 nuclei.** Clean labels: U-Net 0.910, MSD 0.910, SegNet 0.910. Points of Dice lost with" in text
+    assert "omission 30 %: U-Net +1.0, SegNet +3.0, MSD +2.0; omission 70 %: MSD +4.0; bias 6 px: U-Net +6.0, SegNet +12.1." in text
+    assert f"Of {len(grid) - 1}: 3 holds, 2 does not hold, 1 open, 1 not seen, 14 not measured yet." in text
     assert {line[5] for line in grid[1:] if line[0] != "hl60"} == {"not measured yet"}
     one = errors.findings_grid({"hl60": [row for row in rows if row.run == 0]})
     assert {line[5] for line in one if line[0] == "hl60"} == {"open", "not seen"}
+
+
+@pytest.mark.parametrize(("unet", "segnet", "said"), [(3.0, 2.0, "holds"), (3.0, (1.0, 4.5), "open"), ((1.0, 4.5), 8.0, "does not hold")])
+def test_what_is_said_of_all_networks_must_hold_of_each(errors, unet, segnet, said):
+    """One of them with a tight interval below the bound decides nothing while another's interval crosses it."""
+    rows = error_rows({("unet", "bias", 6.0): 0.0, ("segnet", "bias", 6.0): 0.0})
+    lost = {"unet": unet, "segnet": segnet}
+
+    def worse(row):
+        own = lost[row.net] if isinstance(lost[row.net], tuple) else (lost[row.net], lost[row.net] + 0.02)
+        return row if row.perturbation == "clean" else replace(row, dice=row.dice - own[row.run] / 100)
+
+    grid = errors.findings_grid({"hl60": [worse(row) for row in rows]})
+    assert next(line[5] for line in grid if line[1] == "bias costs up to 5") == said
 
 
 def test_runs_are_counted_not_networks_or_levels(errors):
@@ -126,7 +146,41 @@ def test_runs_are_counted_not_networks_or_levels(errors):
     assert interval_of(lags(rows).values).low < 4.0
 
 
-def test_a_study_of_errors_shows_the_budget_with_most_runs(errors):
+def made(errors, keys, **learning):
+    """What the script would keep of these (budget, set) today, and the digest of their rows."""
+    settings, sets = import_module("error_settings"), import_module("error_sets")
+    found = {}
+    for budget, name in keys:
+        plan = sets.plan_of(sets.BUDGETS[budget], sets.BUDGETS[budget].sets[name])
+        own = json.loads(json.dumps({**plan.settings("x"), "defaults": settings.defaults(), "version": "1"}))
+        own["learning"] |= learning
+        found[f"{budget} {name}"] = {"settings": own, "digest": digest_of(own), "data": settings.recipe(budget, name)}
+    return found
+
+
+def test_settings_of_rows_are_kept_beside_them_and_those_of_others_are_refused(errors, monkeypatch, tmp_path):
+    monkeypatch.setattr(errors, "MADE", tmp_path / "made.json")
+    kept = made(errors, [("cpu", "consep"), ("cpu", "hl60")])
+    errors.write_made(errors.MADE, {"cpu hl60": made(errors, [("cpu", "hl60")], epochs=3)["cpu hl60"]})
+    errors.write_made(errors.MADE, {"cpu consep": kept["cpu consep"]})
+    assert list(errors.read_made(errors.MADE)) == ["cpu consep", "cpu hl60"]
+    rows = {
+        name: [replace(row, settings=own["digest"]) for row in error_rows({("unet", "omission", 0.3): 1.0})] for name, own in kept.items()
+    }
+    text = errors.settings("cpu", "consep", rows["cpu consep"])
+    assert "tiles at 1/2 of their resolution. Commit abc" in text
+    assert "by now" not in text
+    with pytest.raises(ValueError, match=r"rows of hl60, cpu have settings \w+, which are not those kept beside them"):
+        errors.settings("cpu", "hl60", rows["cpu hl60"])
+    old = errors.read_made(errors.MADE)["cpu hl60"]["digest"]
+    text = errors.settings("cpu", "hl60", [replace(row, settings=old) for row in rows["cpu hl60"]])
+    assert text.endswith("The script has other settings by now: epochs.")
+
+
+def test_a_study_of_errors_shows_the_budget_with_most_runs(errors, monkeypatch, tmp_path):
+    monkeypatch.setattr(errors, "MADE", tmp_path / "made.json")
+    kept = made(errors, [("cpu", "hl60"), ("gpu", "consep")])
+    errors.write_made(errors.MADE, kept)
     rows = error_rows({("unet", "omission", 0.3): 1.0})
     found = errors.chosen({("cpu", "hl60"): rows, ("gpu", "hl60"): rows[:2], ("gpu", "consep"): rows})
     assert {name: (budget, len(own)) for name, (budget, own) in found.items()} == {"hl60": ("cpu", 4), "consep": ("gpu", 4)}
@@ -134,7 +188,9 @@ def test_a_study_of_errors_shows_the_budget_with_most_runs(errors):
     figures = errors.figures(found)
     assert figures["dice_unet_hl60"] == figures["dice_unet_consep"] == 0.91
     assert figures["loss_unet_hl60_omission_30"] == pytest.approx(0.0105, abs=1e-4)
-    text = errors.results(found)
+    digests = {"hl60": "cpu hl60", "consep": "gpu consep"}
+    shown = {key: (own, [replace(row, settings=kept[digests[key]]["digest"]) for row in rows]) for key, (own, rows) in found.items()}
+    text = errors.results(shown)
     assert "### HL60 nuclei\n\nBudget `cpu`, 4 runs in 0.0 hours" in text
     assert "![HL60 nuclei: omission](../images/error_study_hl60_omission.png)" in text
     assert text.count("Not measured yet.") == 3

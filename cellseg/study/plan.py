@@ -133,11 +133,11 @@ class StudyPlan:
         return seed_of(self.seed, "labels", key.perturbation, f"{key.level:g}", str(key.run))
 
     def training_seed(self, key: Key) -> int:
-        """Start of first weights, batches and other chance of a method: the same for all levels, which so differ in labels alone."""
+        """Start of first weights, batches and other chance of a method: the same for all levels, whose first weights are so the same."""
         return seed_of(self.seed, "training", key.net, str(key.run))
 
     def split_seed(self, run: int) -> int:
-        """Decides which images a run holds back for validation: the same ones for all methods and levels."""
+        """Decides which images a run holds back for validation: the same ones for all methods and levels, as far as their labels allow."""
         return seed_of(self.seed, "split", str(run))
 
     def settings(self, data: str) -> dict[str, Any]:
