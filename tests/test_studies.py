@@ -2,6 +2,7 @@
 
 import json
 import sys
+from argparse import Namespace
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 
 from cellseg.image import CellImage
 from cellseg.study.plan import digest_of
-from cellseg.study.table import Row
+from cellseg.study.table import Row, write_table
+from segcore.errors import ConfigError
+from segcore.files import write_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -211,6 +214,28 @@ def test_rows_of_a_study_of_errors_are_kept_beside_those_of_other_budgets(errors
     errors.TABLE.write_text("\n".join([*lines[:-1], lines[-1].replace("2" * 12, "1" * 12)]), encoding="utf-8")
     with pytest.raises(ValueError, match="mixes runs of other settings in hl60, gpu"):
         errors.read_rows()
+
+
+def test_a_set_in_which_runs_fail_stops_no_other_and_none_begins_without_time(errors, monkeypatch, tmp_path, capsys):
+    def study(data, out, plan, **how):
+        out.mkdir(parents=True)
+        write_table(out / "runs.csv", error_rows({("unet", "omission", 0.3): 1.0}), list(plan.keys()))
+        write_json(out / "study.json", {"settings": {}, "digest": "0" * 12})
+        if out.name == "hl60":
+            raise ConfigError("nothing is left.")
+
+    for name, value in {"TABLE": tmp_path / "rows.csv", "MADE": tmp_path / "made.json"}.items():
+        monkeypatch.setattr(errors, name, value)
+    monkeypatch.setattr(errors, "data_of", lambda *_: tmp_path)
+    monkeypatch.setattr(errors, "run_study", study)
+    options = Namespace(budget="cpu", sets="hl60,consep", out=tmp_path / "out", data=tmp_path, workers=1, seconds=100.0)
+    rows, failed = errors.run(options)
+    assert {key: len(own) for key, own in rows.items()} == {("cpu", "hl60"): 4, ("cpu", "consep"): 4}
+    assert failed == ["hl60"]
+    assert "hl60: nothing is left.\nhl60: 52 runs are left for another call\n" in capsys.readouterr().out
+    options.seconds, options.out = 0.5, tmp_path / "again"
+    assert errors.run(options) == (rows, [])
+    assert capsys.readouterr().out == "hl60: left for another call\nconsep: left for another call\n"
 
 
 def test_every_budget_is_a_plan_and_every_finding_has_its_data(errors):

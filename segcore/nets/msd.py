@@ -30,7 +30,7 @@ class MSDConfig:
     width: int = 1
     """Maps that each layer adds."""
     dilations: int = 10
-    """Layer i = 0, 1, ... has dilation (i mod dilations) + 1, in pixels."""
+    """Layer i = 0, 1, ... has dilation (i mod dilations) + 1, in pixels; all its maps share it, where the paper counts on over them."""
     padding: Literal["reflect", "symmetric"] = "reflect"
     """How images and maps are mirrored at their edges: without the edge pixel (as the authors' msdnet) or with it (as msd_pytorch)."""
 
