@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,18 @@ from types import MappingProxyType
 
 from cellseg.dataset import Dataset, open_dataset
 from cellseg.facts import FACTS_FILE, require_name
+from cellseg.formats.folder import INST, MASK, TYPE, TYPES
+from cellseg.formats.pictures import read_pixels as read_picture
 from cellseg.store import SUFFIXES, open_stored, read_pixels
 from segcore.errors import ConfigError, InputError
 from segcore.io.memory import MemoryImage
 from segcore.io.protocol import ImageSource
+
+JPEG = (".jpg", ".jpeg")
+LOOSE = (*SUFFIXES, *JPEG)
+"""Endings of images that no dataset describes."""
+_LABELS = (INST, MASK, TYPE, TYPES)
+"""X with one of these is no image where X lies beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +42,14 @@ class ImageFile:
     """Edges of a pixel for (Z,) Y, X."""
 
     def plane(self, z: int) -> ImageSource:
-        """A plane, to be read by windows; a PNG is read whole.
+        """A plane, to be read by windows; a PNG or JPEG is read whole.
 
         Raises:
             InputError: the file is damaged.
         """
-        if self.path.suffix.lower() == ".png":
-            return MemoryImage(read_pixels(self.path, self.axes or "CYX")[0], name=self.name)
+        if self.path.suffix.lower() in (".png", *JPEG):
+            pixels = read_pixels(self.path, self.axes)[0] if self.axes else read_picture(self.path, None, Counter())[0]
+            return MemoryImage(pixels, name=self.name)
         stored = open_stored(self.path, self.axes)
         return stored.plane(z) if self.shape[1] > 1 else stored
 
@@ -53,6 +63,8 @@ class ImageFiles:
     splits: Mapping[str, tuple[str, str]]
     """(split, group) of those that have one."""
     title: str
+    notes: tuple[str, ...] = ()
+    """What was passed over."""
 
     @property
     def is_volume(self) -> bool:
@@ -78,14 +90,24 @@ def find_images(where: Dataset | Path | str) -> ImageFiles:
 
 
 def _loose(path: Path) -> ImageFiles:
-    """Files that no dataset.json describes; what is no image is passed over in a folder."""
+    """Files that no dataset.json describes; what is no image is passed over in a folder, and noted."""
+    if not path.exists():
+        raise InputError(f"images are needed; {path} is not there. Look for a slip in its name.")
+    notes: list[str] = []
     if path.is_dir() and path.suffix.lower() != ".zarr":
         entries = sorted(Path(entry.path) for entry in os.scandir(path) if not entry.name.startswith("."))
-        paths = [entry for entry in entries if entry.suffix.lower() in SUFFIXES]
+        others = [entry for entry in entries if entry.suffix.lower() not in LOOSE]
+        stems = {entry.stem for entry in entries if entry not in others}
+        labels = [entry for entry in entries if any(entry.stem.removesuffix(end) in stems - {entry.stem} for end in _LABELS)]
+        paths = [entry for entry in entries if entry not in others and entry not in labels]
+        notes += [_passed_over(others, "no image that is read")] if others else []
+        notes += [_passed_over(labels, "labels of the images beside them")] if labels else []
     else:
         paths = [path]
-    if not paths or any(one.suffix.lower() not in SUFFIXES for one in paths):
-        raise InputError(f"images are {', '.join(SUFFIXES)}, alone, in a folder or in a dataset; {path} holds none. Convert them first.")
+    if not paths or any(one.suffix.lower() not in LOOSE for one in paths):
+        raise InputError(
+            f"images are {', '.join(LOOSE)}, alone, in a folder or in a dataset; {path} holds none. Convert them, or name another."
+        )
     found = [_file(one.stem, one, "", None) for one in paths]
     names = [own.name.casefold() for own in found]
     twice = next((own for own in found if names.count(own.name.casefold()) > 1), None)
@@ -93,7 +115,12 @@ def _loose(path: Path) -> ImageFiles:
         raise InputError(f"an image is one file; {path} has several named {twice.name}. Rename one.")
     if len({own.is_volume for own in found}) > 1:
         raise InputError(f"images and volumes are segmented apart; {path} holds both. Part them.")
-    return ImageFiles(path=path, files=tuple(found), splits=MappingProxyType({}), title=path.name)
+    return ImageFiles(path=path, files=tuple(found), splits=MappingProxyType({}), title=path.name, notes=tuple(notes))
+
+
+def _passed_over(paths: list[Path], why: str) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f"passed over, {why}: {', '.join(path.name for path in paths[:3])}{more}"
 
 
 def _file(name: str, path: Path, axes: str, size: tuple[float, ...] | None) -> ImageFile:
@@ -105,8 +132,12 @@ def _file(name: str, path: Path, axes: str, size: tuple[float, ...] | None) -> I
         from segcore.io.png import png_header
 
         header = png_header(path)
-        shape, volume = (header.channels, 1, header.height, header.width), False
+        channels = header.channels if axes else {2: 1, 4: 3}.get(header.channels, header.channels)  # transparency is dropped
+        shape, volume = (channels, 1, header.height, header.width), False
         kind = "uint16" if header.bits == 16 else "uint8"
+    elif path.suffix.lower() in JPEG:
+        pixels, volume = read_picture(path, None, Counter())[0], False
+        shape, kind = (len(pixels), 1, *pixels.shape[1:]), pixels.dtype.name
     else:
         stored = open_stored(path, axes)
         shape, kind = stored.volume_shape, stored.dtype.name

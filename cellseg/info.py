@@ -74,11 +74,13 @@ class DatasetInfo:
 
     def problems(self) -> list[str]:
         """One line for each kind of problem; none where all is well."""
-        images = self.images
+        images, labels_only = self.images, self.dataset.facts.labels_only
         found = [
             _about_images("cannot be read", list(self.damaged), next(iter(self.damaged.values()), "")),
+            "" if labels_only else _mixed("channels", {image.name: image.shape[0] for image in images}),
+            "" if labels_only else _mixed("pixel type", {image.name: image.dtype for image in images}),
             _about_images("without objects", [image.name for image in images if not image.sizes]),
-            _about_images("of one brightness only", [image.name for image in images if image.blank]),
+            _about_images("of one brightness only", [image.name for image in images if image.blank and not labels_only]),
             _about_objects("of one pixel", {image.name: image.one_pixel for image in images}),
             _about_objects("without a class", {image.name: image.without_class for image in images}),
             _about_objects("in several pieces", {image.name: image.in_pieces for image in images}),
@@ -101,7 +103,11 @@ class DatasetInfo:
         if not self.images:
             return
         kinds = Counter((image.shape[0], image.dtype) for image in self.images)
-        yield "pixels: " + ", ".join(f"{channels} x {dtype} in {count}" for (channels, dtype), count in sorted(kinds.items()))
+        yield (
+            "labels without images"
+            if self.dataset.facts.labels_only
+            else "pixels: " + ", ".join(f"{channels} x {dtype} in {count}" for (channels, dtype), count in sorted(kinds.items()))
+        )
         edges = np.array([image.shape[1:] for image in self.images])
         low, high = (" x ".join(map(str, found)) for found in (edges.min(axis=0), edges.max(axis=0)))
         yield f"image size: {low} px" if low == high else f"image size: {low} to {high} px"
@@ -196,8 +202,17 @@ def _about_images(words: str, names: list[str], why: str = "") -> str:
     return f"{len(names)} image{'' if len(names) == 1 else 's'} {words}: {_listed(names)}{f'; the first: {why}' if why else ''}"
 
 
+def _mixed(what: str, found: Mapping[str, Any]) -> str:
+    """A network learns from images of one kind."""
+    first = next(iter(found), "")
+    other = next((name for name in found if found[name] != found[first]), None)
+    if other is None:
+        return ""
+    return f"images of several kinds, which no network learns from together: {what} {found[first]} in {first}, {found[other]} in {other}"
+
+
 def _about_objects(words: str, found: Mapping[str, tuple[int, ...]]) -> str:
-    names = [f"{own} in {image}" for image, ids in found.items() for own in ids[:SHOWN]]
+    names = [f"id {own} in {image}" for image, ids in found.items() for own in ids[:SHOWN]]
     count = sum(map(len, found.values()))
     return f"{count} object{'' if count == 1 else 's'} {words}: {_listed(names, count)}" if count else ""
 

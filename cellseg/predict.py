@@ -176,7 +176,9 @@ def require_channels(segmenter: Segmenter, channels: int, name: str) -> None:
         InputError: the channels differ.
     """
     if channels != segmenter.channels:
-        raise InputError(f"{segmenter.path.name} reads {segmenter.channels} channel(s); {name} has {channels}. Choose another model.")
+        raise InputError(
+            f"{segmenter.path.name} reads {segmenter.channels} channel(s); {name} has {channels}. Choose another model, or convert it."
+        )
 
 
 def require_pixel_type(segmenter: Segmenter, pixel_type: str, name: str) -> None:

@@ -90,7 +90,8 @@ def predict_dataset(
     for own in found.files:
         require_channels(segmenter, own.shape[0], own.name)
         require_pixel_type(segmenter, own.pixel_type, own.name)
-    notes = [text for text in (_unlike_size(segmenter, found), _unlike_type(segmenter, found)) if text]
+    notes = [text for text in (_unlike_size(segmenter, found), _unlike_type(segmenter, found), _learnt(segmenter, found)) if text]
+    notes += found.notes
     _say(segmenter, found, notes, heard)
     made = {"model": segmenter.path.name, "sha256": segmenter.digest, "threshold": threshold, "split_touching": split_touching}
     objects: dict[str, int] = {}
@@ -221,6 +222,18 @@ def _unlike_size(segmenter: Segmenter, found: ImageFiles) -> str:
         if not 1 / _UNLIKE <= ratio <= _UNLIKE:
             return f"{own.name} has pixels {ratio:.2g} times as large as those that the model learnt from: resample it for good results"
     return ""
+
+
+def _learnt(segmenter: Segmenter, found: ImageFiles) -> str:
+    split = segmenter.facts.get("split") or {}
+    known = {*split.get("train", ()), *split.get("validation", ())}
+    same = [own.name for own in found.files if own.name in known]
+    if not same:
+        return ""
+    return (
+        f"{len(same)} of {len(found.files)} images are named like ones that the model learnt from, such as {same[0]}: "
+        "if they are the same, scores on them are too good"
+    )
 
 
 def _unlike_type(segmenter: Segmenter, found: ImageFiles) -> str:

@@ -104,11 +104,14 @@ def require_target(surveys: Sequence[Survey], target: str, where: str) -> None:
     first = surveys[0]
     for own in surveys:
         if own.channels != first.channels:
-            raise InputError(f"images have as many channels; {first.name} has {first.channels}, {own.name} {own.channels}. Part them.")
+            raise InputError(
+                f"all images have the same number of channels; {first.name} has {first.channels}, {own.name} {own.channels}. "
+                "Make a dataset of each kind."
+            )
         if own.pixel_type != first.pixel_type:
             raise InputError(
                 f"images have one pixel type, since one scaling serves all; {first.name} has {first.pixel_type}, {own.name} "
-                f"{own.pixel_type}. Convert them to one range, or part them."
+                f"{own.pixel_type}. Convert them to one range, or make a dataset of each kind."
             )
     if not any(own.patches for own in surveys):
         raise InputError(f"a segmenter learns from pixels whose label is known; in {where} all are unknown. Label some.")

@@ -118,12 +118,12 @@ def create_zarr(
     with fresh_dir(path, overwrite=overwrite, replaces=marker) as scratch:
         axes = "CYX" if len(shape) == 3 else ORDER
         level = _Writing(zarr=zarr, version=version, pixel_size_um=pixel_size_um)
-        image = level.create(scratch, shape, dtype, axes, {})
+        image = level.create(scratch, shape, dtype, axes, {}, name=path.stem)
         labels = None
         if label is not None:
             level.group(scratch / "labels", {"labels": [label]})
             facts = {"image-label": {"source": {"image": "../../"}}}
-            labels = level.create(scratch / "labels" / label, shape[1:], np.int32, axes[1:], facts)
+            labels = level.create(scratch / "labels" / label, shape[1:], np.int32, axes[1:], facts, name=label)
         yield ZarrSink(image, labels)
 
 
@@ -138,8 +138,8 @@ class _Writing:
         attributes = {"ome": {"version": self.version, **facts}} if self.format == 3 else facts
         return self.zarr.create_group(str(folder), zarr_format=self.format, attributes=attributes)
 
-    def create(self, folder: Path, shape: tuple[int, ...], dtype: Any, axes: str, facts: dict[str, Any]) -> Any:
-        group = self.group(folder, {"multiscales": [self._multiscale(folder.stem, axes)], **facts})
+    def create(self, folder: Path, shape: tuple[int, ...], dtype: Any, axes: str, facts: dict[str, Any], *, name: str) -> Any:
+        group = self.group(folder, {"multiscales": [self._multiscale(name, axes)], **facts})
         names = {"dimension_names": list(axes.lower())} if self.format == 3 else {}
         keys = {"chunk_key_encoding": {"name": "v2", "separator": "/"}} if self.format == 2 else {}
         chunks = tuple(min(length, CHUNK) if letter in "YX" else 1 for letter, length in zip(axes, shape, strict=True))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from cellseg.image_files import find_images
 from segcore.errors import InputError
@@ -35,6 +36,36 @@ def test_a_folder_gives_its_images_by_name_and_passes_others_over(tmp_path):
     np.testing.assert_array_equal(found.files[2].plane(0).read(WHOLE), PIXELS[:1].astype(np.uint8))
 
 
+def test_what_is_passed_over_is_noted(tmp_path):
+    folder = folder_of_three(tmp_path / "scans")
+    for name in ("c_inst.png", "c_mask.png", "d_inst.png"):
+        write_png(folder / name, PIXELS[0].astype(np.uint8))
+    found = find_images(folder)
+    assert [own.name for own in found.files] == ["a", "b", "c", "d_inst"], "d_inst labels no d: it is an image"
+    assert found.notes == (
+        "passed over, no image that is read: notes.txt",
+        "passed over, labels of the images beside them: c_inst.png, c_mask.png",
+    )
+    assert find_images(folder / "c.png").notes == ()
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
+def test_a_jpeg_is_an_image(tmp_path, mode, channels):
+    Image.fromarray(np.full((6, 8, 3), 90, np.uint8)).convert(mode).save(tmp_path / "a.JPG")
+    (own,) = find_images(tmp_path).files
+    assert (own.shape, own.pixel_type) == ((channels, 1, 6, 8), "uint8")
+    np.testing.assert_allclose(own.plane(0).read(WHOLE), np.full((channels, 6, 8), 90), atol=3)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_transparency_is_dropped_as_import_does(tmp_path, mode):
+    Image.fromarray(np.full((6, 8, 4), 90, np.uint8), "RGBA").convert(mode).save(tmp_path / "a.png")
+    (own,) = find_images(tmp_path).files
+    pixels = own.plane(0).read(WHOLE)
+    assert own.shape == (len(mode) - 1, 1, 6, 8) == (len(pixels), 1, *pixels.shape[1:])
+    assert (pixels == 90).all()
+
+
 @pytest.mark.parametrize("name", ["a.zarr", "b.tif", "c.png"])
 def test_one_file_is_one_image(tmp_path, name):
     (own,) = find_images(folder_of_three(tmp_path / "scans") / name).files
@@ -60,8 +91,17 @@ def test_what_is_no_image_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     write_png(tmp_path / "x.png", np.zeros((4, 4), np.uint8))
     write_tiff(tmp_path / "x.tif", np.zeros((4, 4), np.uint8), "YX")
-    (tmp_path / "y.jpg").write_text("")
-    for path, text in (("empty", "holds none"), ("y.jpg", "holds none"), ("none.png", "cannot be read"), ("", "several named x")):
+    (tmp_path / "y.gif").write_text("")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/y.jpg").write_text("")
+    refused = {
+        "empty": "holds none",
+        "y.gif": "holds none",
+        "none.png": "none.png is not there",
+        "": "several named x",
+        "bad": "y.jpg cannot",
+    }
+    for path, text in refused.items():
         with pytest.raises(InputError, match=text):
             find_images(tmp_path / path)
     (tmp_path / "x.png").unlink()

@@ -64,9 +64,9 @@ def test_problems(odd):
         f"1 image cannot be read: damaged; the first: {odd.path}/images/damaged.png is not a PNG file. Save the image again.",
         "1 image without objects: empty",
         "1 image of one brightness only: empty",
-        "1 object of one pixel: 5 in dot",
-        "4 objects without a class: 2 in unclassed, 3 in unclassed, 4 in unclassed and 1 more",
-        "1 object in several pieces: 5 in pieces",
+        "1 object of one pixel: id 5 in dot",
+        "4 objects without a class: id 2 in unclassed, id 3 in unclassed, id 4 in unclassed and 1 more",
+        "1 object in several pieces: id 5 in pieces",
     ]
     assert [line for line in info.lines() if line.startswith("problem: ")] == [f"problem: {line}" for line in info.problems()]
     assert info.counts == {"epithelial": 10, "lymphocyte": 6}
@@ -100,3 +100,22 @@ def test_text_of_strangers_moves_no_cursor(tmp_path, image):
 def test_no_dataset(tmp_path):
     with pytest.raises(InputError, match="a folder with"):
         inspect_dataset(tmp_path)
+
+
+def test_images_that_no_network_learns_from_together(tmp_path, image):
+    other = replace(image, name="two", pixels=np.zeros((3, 64, 80), np.uint16), classes=image.classes)
+    other.pixels[0, 0, 0] = 1
+    path = write_dataset(tmp_path / "set", [image, other], facts=DatasetFacts(axes="CYX", classes=TWO, pixel_size_um=(0.5, 0.5)))
+    assert inspect_dataset(path).problems() == [
+        "images of several kinds, which no network learns from together: channels 1 in one, 3 in two",
+        "images of several kinds, which no network learns from together: pixel type uint8 in one, uint16 in two",
+    ]
+
+
+def test_labels_without_images_have_no_pixels_to_be_odd(tmp_path, image):
+    facts = DatasetFacts(classes=TWO, pixel_size_um=(0.5, 0.5))
+    data = open_dataset(write_dataset(tmp_path / "set", [image], facts=facts))
+    bare = replace(data, facts=replace(facts, labels_only=True), files={"one": replace(data.files["one"], image=None)})
+    found = inspect_dataset(bare)
+    assert "labels without images" in found.lines()
+    assert found.problems() == []

@@ -1,6 +1,7 @@
 """What predict_dataset refuses, and that files which are there stay as they are."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from cellseg.predict import Segmenter
 from cellseg.predictions import predict_dataset
 from cellseg.training.normalise import Normalisation
 from segcore.errors import BundleError, ConfigError, InputError, OutputError
-from segcore.files import write_json
+from segcore.files import read_json, write_json
 from segcore.io.tiff import write_tiff
 from segcore.progress import Silent
 
@@ -108,6 +109,21 @@ def test_only_earlier_predictions_are_replaced(clean, two_classes, tmp_path):
     out = predict_dataset(clean, segmenter(), tmp_path / "out")
     predict_dataset(two_classes, segmenter(channels=3), out, overwrite=True)
     assert open_dataset(out).names == two_classes.names
+
+
+def test_images_learnt_from_and_files_passed_over_are_noted(clean, tmp_path):
+    own = segmenter()
+    own = replace(own, facts={**own.facts, "split": {"train": ["blob-1", "blob-7"], "validation": ["x"]}})
+    (clean.path / "images/why.txt").write_text("", encoding="utf-8")
+    told = []
+    heard = SimpleNamespace(say=told.append, step=lambda *_: None)
+    predict_dataset(clean.path / "images", own, tmp_path / "out", progress=heard)
+    notes = read_json(tmp_path / "out/model.json")["notes"]
+    assert notes == [
+        "1 of 2 images are named like ones that the model learnt from, such as blob-1: if they are the same, scores on them are too good",
+        "passed over, no image that is read: why.txt",
+    ]
+    assert set(notes) <= set(told)
 
 
 def test_what_cannot_be_done_is_refused_before_anything_is_written(clean, tmp_path):

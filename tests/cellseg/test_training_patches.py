@@ -119,7 +119,7 @@ def a_survey(name, channels=1, patches=(), kind="uint8"):
 @pytest.mark.parametrize(
     ("surveys", "text"),
     [
-        ([a_survey("a", 1), a_survey("b", 3)], "images have as many channels; a has 1, b 3"),
+        ([a_survey("a", 1), a_survey("b", 3)], "the same number of channels; a has 1, b 3"),
         ([a_survey("a"), a_survey("b", kind="uint16")], "one pixel type, since one scaling serves all; a has uint8, b uint16"),
         ([a_survey("a"), a_survey("b")], "in cells all are unknown"),
         ([a_survey("a", patches=made(0, 2)), a_survey("b")], "no image of cells shows a 'gland'"),

@@ -28,7 +28,7 @@ def test_it_says_what_is_there(folder):
     assert done.exit_code == 0, done.output
     assert "tiny: 2 images, axes CYX, pixel size unknown" in done.stdout
     assert "objects: 4; cell 4" in done.stdout
-    assert "problem: 2 objects of one pixel: 2 in a, 2 in b" in done.stdout
+    assert "problem: 2 objects of one pixel: id 2 in a, id 2 in b" in done.stdout
 
 
 def test_the_sheet_is_named_last_and_not_replaced(folder, tmp_path):

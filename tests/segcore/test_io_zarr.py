@@ -61,6 +61,14 @@ def test_round_trip(tmp_path, version, dtype):
         assert np.array_equal(found.read(window), MemoryImage(array).read(window))
 
 
+def test_the_name_is_that_of_the_folder(tmp_path, version):
+    path = write(tmp_path / "dish-7.zarr", noise(1, 30, 40), version, np.zeros((30, 40), np.int32))
+    for folder, name in ((path, "dish-7"), (path / "labels/cells", "cells")):
+        facts = json.loads((folder / {"0.4": ".zattrs", "0.5": "zarr.json"}[version]).read_text(encoding="utf-8"))
+        facts = facts.get("attributes", {}).get("ome", facts)
+        assert [own["name"] for own in facts["multiscales"]] == [name]
+
+
 def test_labels_lie_inside(tmp_path, version):
     labels = RNG.integers(-1, 70_000, (30, 40)).astype(np.int32)
     path = write(tmp_path / "a.zarr", noise(1, 30, 40), version, labels)
