@@ -203,7 +203,7 @@ def require_threshold(threshold: float) -> None:
         ConfigError: the threshold is outside 0..1.
     """
     if not 0 <= threshold <= 1:
-        raise ConfigError(f"a threshold is a probability, 0 to 1, got {threshold:g}.")
+        raise ConfigError(f"a threshold is a probability, 0 to 1, got {threshold:g}. Leave it out for 0.5.")
 
 
 def _network(bundle: Bundle, path: Path) -> nn.Module:

@@ -29,7 +29,7 @@ from cellseg.tables import SPLITS_FILE, write_splits
 from segcore.errors import ConfigError, OutputError
 from segcore.files import fresh_dir, require_free, write_json
 from segcore.io.memory import MemoryImage
-from segcore.progress import Progress, Silent
+from segcore.progress import Progress, Silent, spoken
 from segcore.windows import Window, block_grid
 
 IN_MEMORY = 1 << 28
@@ -101,7 +101,7 @@ def predict_dataset(
         (scratch / "labels").mkdir()
         for own in found.files:
             with _room(own.shape[1:] if own.is_volume else own.shape[2:], np.int32, scratch) as labels:
-                masks = _masks(segmenter, own, threshold, lambda: heard.step("predict", next(done), total))
+                masks = _masks(segmenter, own, threshold, lambda: heard.step("rows of windows", next(done), total))
                 objects[own.name] = label_slabs(masks, labels)
                 if split_touching:
                     edges = own.pixel_size_um if own.is_volume else None
@@ -203,8 +203,9 @@ def _say(segmenter: Segmenter, found: ImageFiles, notes: list[str], progress: Pr
     start = time.monotonic()
     for _ in segmenter.strips(trial):
         pass
-    minutes = (time.monotonic() - start) * windows / 60
-    progress.say(f"{len(found.files)} images, {windows} windows of {segmenter.window} px: about {minutes:.1f} min")
+    seconds = (time.monotonic() - start) * windows
+    images = "1 image" if len(found.files) == 1 else f"{len(found.files)} images"
+    progress.say(f"{images}, {windows} windows of {segmenter.window} px: about {spoken(seconds)}")
     if found.is_volume:
         progress.say("volumes are segmented plane by plane; cells connect through the planes")
     for text in notes:

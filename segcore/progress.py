@@ -25,3 +25,10 @@ class Silent:
 
     def step(self, task: str, done: int, total: int) -> None:
         """Show nothing."""
+
+
+def spoken(seconds: float) -> str:
+    """A duration as people say it: 40 s, 3.5 min, 2.1 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -70,10 +70,11 @@ def sections(rows: Sequence[Row], plan: StudyPlan) -> list[Section]:
     wanted = len(list(plan.keys()))
     state = "All runs are done." if len(rows) >= wanted else f"{len(rows)} of {wanted} runs are done; the others are missing here."
     commits = ", ".join(dict.fromkeys(row.commit for row in rows if row.commit)) or "unknown"
+    compared = versus_grid(rows)
     return [
         Section(
             heading="Dice",
-            text=f"Pixels of all test images pooled, clean labels; mean ± standard deviation over runs. {state}",
+            text=f"Pixels of all test images pooled, clean labels; mean ± standard deviation over runs, as the bands. {state}",
             grid=dice_grid(rows),
         ),
         Section(
@@ -82,16 +83,16 @@ def sections(rows: Sequence[Row], plan: StudyPlan) -> list[Section]:
             grid=run_grid(rows),
             left=2,
         ),
-        Section(heading="Networks compared", text=_TEST, grid=versus_grid(rows), left=2),
+        *([Section(heading="Networks compared", text=_TEST, grid=compared, left=2)] if len(compared) > 1 else []),
     ]
 
 
 def _learning(own: Learning) -> str:
     from cellseg.training.settings import PATCH
 
-    patch = f"{own.patch}" if own.patch else f"at most {PATCH}"
+    patch, epochs = f"{own.patch}" if own.patch else f"at most {PATCH}", "1 epoch" if own.epochs == 1 else f"{own.epochs} epochs"
     return (
-        f"Networks: {own.epochs} epochs, patches of {patch} px; the best epoch is chosen by the split validation or, where there is none, "
+        f"Networks: {epochs}, patches of {patch} px; the best epoch is chosen by the split validation or, where there is none, "
         f"by {100 * own.validation:g} % of the training images, with the same kind of labels; a network that calls everything "
         "background begins anew, and that is counted. The other methods learn from all of these images."
     )

@@ -29,16 +29,21 @@ def parts(data: Dataset, plan: StudyPlan) -> tuple[tuple[str, ...], tuple[str, .
     if data.facts.is_volume:
         raise ConfigError(f"a study learns from 2-D images; {data.path} holds volumes. Make slices, as `cellseg simulate --slices` does.")
     if plan.target not in data.classes:
-        raise ConfigError(f"the target is a class of the dataset, which are {', '.join(data.classes)}; got {plan.target!r:.80}.")
+        raise ConfigError(
+            f"the target is a class of the dataset, which are {', '.join(data.classes)}; got {plan.target!r:.80}. Choose one."
+        )
     if plan.inclusion:
         check_perturbation(data, Inclusion(1.0, plan.target))
     if len(data) < 3:
-        raise ConfigError(f"a study learns from some images, validates on others and tests on others still; {data.path} has {len(data)}.")
+        raise ConfigError(
+            "a study learns from some images, validates on others and tests on others still, so it needs at least three; "
+            f"{data.path} has {len(data)}. Add others."
+        )
     train, test = _named(data) if {own for own, _ in data.splits.values()} else _drawn(data, plan)
     for names, words in ((train, "learn from"), (test, "test on")):
         if not any(len(data[name].ids_of(plan.target)) for name in names):
             raise ConfigError(
-                f"the target is on some images of each part; none of the {len(names)} to {words} has {plan.target!r}. Choose another."
+                f"the target is on some images of each part; none of the {len(names)} to {words} has {plan.target!r}. Label more."
             )
     if plan.inclusion and not any(len(data[name].ids) > len(data[name].ids_of(plan.target)) for name in train):
         raise ConfigError(

@@ -17,6 +17,7 @@ from traceback import clear_frames
 from typing import Any, Literal, cast
 
 from cellseg.dataset import Dataset, open_dataset
+from cellseg.study.forecast import forecast
 from cellseg.study.learners import Learner, defaults, learn
 from cellseg.study.lock import LOCK_FILE, locked
 from cellseg.study.parts import fingerprint, parts
@@ -83,11 +84,15 @@ def run_study(
         ledger = _open(out, plan, fingerprint(data))
         jobs = _jobs(data, train, test, ledger, learner)
         done, left = len(ledger.order) - len(jobs), len(data) - len(train) - len(test)
+        if resume and not ledger.rows:
+            heard.say(f"there is no run in {out} to go on with: the study begins")
         heard.say(f"{len(ledger.order)} runs, {done} of them done; {len(train)} images to learn from, {len(test)} to test")
         if left:
             heard.say(f"{left} images of other splits than train, validation and test are left out")
-        heard.step("runs", done, len(ledger.order))
         try:
+            if learner is learn and (words := forecast(data, plan, jobs, min(workers, len(jobs)))):
+                heard.say(words)
+            heard.step("runs", done, len(ledger.order))
             _fill(ledger, jobs, workers, _Clock(rows=ledger.rows, seconds=seconds, start=start), heard)
         except SegError:
             if ended and ledger.rows:
@@ -137,7 +142,10 @@ def _open(out: Path, plan: StudyPlan, data: str) -> _Ledger:
     made = collect({}, {"data": data})
     settings = {**plan.settings(data), "defaults": defaults(), "version": made["version"]}
     digest = digest_of(settings)
-    found = read_json(out / STUDY_FILE).get("settings") if any(path.name != LOCK_FILE for path in out.iterdir()) else None
+    filled = any(path.name != LOCK_FILE for path in out.iterdir())
+    if filled and not (out / STUDY_FILE).exists():
+        raise InputError(f"a study goes on in its own folder; {out} holds other files and no {STUDY_FILE}. Choose another -o.")
+    found = read_json(out / STUDY_FILE).get("settings") if filled else None
     rows = read_table(out / TABLE_FILE)
     if rows:
         _require_same(found if isinstance(found, dict) else {}, settings, out)
@@ -160,8 +168,9 @@ def _require_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> N
     )
     for name, value in flat_wanted.items():
         if name not in flat_found or flat_found[name] != value:
-            what = f"{name} {flat_found.get(name)!r:.40} there, {value!r:.40} now"
-            raise ConfigError(f"a study goes on with the settings it began with; {out} has other ones: {what}. Begin in another folder.")
+            what = f"other ones: {name} {flat_found.get(name)!r:.40} there, {value!r:.40} now"
+            what = "other images, labels or splits than this dataset" if name == "data" else what
+            raise ConfigError(f"a study goes on with the settings it began with; {out} has {what}. Begin in another folder.")
 
 
 def _jobs(data: Dataset, train: Sequence[str], test: Sequence[str], ledger: _Ledger, learner: Learner) -> list[Job]:

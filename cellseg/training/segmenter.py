@@ -15,13 +15,13 @@ from cellseg.training.images import TargetImages
 from cellseg.training.learn import Learnt, Material, learn
 from cellseg.training.normalise import normalisation
 from cellseg.training.patches import Survey, require_target, survey, thinned, tiles
-from cellseg.training.rehearsal import rehearse
+from cellseg.training.rehearsal import Rehearsal, rehearse
 from cellseg.training.settings import SegmenterTraining
 from segcore.device import choose_device
 from segcore.errors import ConfigError, InputError
 from segcore.files import require_free, sha256
 from segcore.metrics.pixels import dice, precision, recall
-from segcore.progress import Progress, Silent
+from segcore.progress import Progress, Silent, spoken
 from segcore.provenance import collect
 from segcore.train.bundle import Bundle, save_bundle
 from segcore.train.loop import TrainConfig
@@ -138,14 +138,24 @@ def _require_fitting(data: Dataset, labels: Dataset | None, target: str) -> None
         raise InputError(f"labels have the axes of their images; {data.path} is {data.axes}, {labels.path} {labels.axes}. Make them again.")
 
 
-def _say_cost(found: Prepared, training: SegmenterTraining, loop: TrainConfig, progress: Progress) -> None:
+def expected(found: Prepared, training: SegmenterTraining, loop: TrainConfig) -> tuple[Rehearsal, float]:
+    """A rehearsal of the training, and how many seconds one start of it takes at most.
+
+    Raises:
+        ConfigError: the network cannot learn from such patches.
+    """
     each = training.per_epoch or len(found.material.train)
     channels = len(found.material.normalise.mean)
     trial = rehearse(training, channels=channels, patch=found.patch, per_epoch=each, loop=loop)
-    minutes = trial.seconds * (each + len(found.material.validation) / 3) * loop.epochs / 60
+    return trial, trial.seconds * (each + len(found.material.validation) / 3) * loop.epochs
+
+
+def _say_cost(found: Prepared, training: SegmenterTraining, loop: TrainConfig, progress: Progress) -> None:
+    each = training.per_epoch or len(found.material.train)
+    trial, seconds = expected(found, training, loop)
     sides = f"{len(found.held.train)} images to learn from, {len(found.held.validation)} to judge"
     what = f"{each} patches of {found.patch} px an epoch, {training.name} of {trial.weights:,} weights on {choose_device(loop.device)}"
-    progress.say(f"{sides}; {what}: about {minutes:.1f} min at most a start")
+    progress.say(f"{sides}; {what}: about {spoken(seconds)} at most")
 
 
 def _facts(data: Dataset, training: SegmenterTraining, found: Prepared) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from segcore._compat import import_fabric
 from segcore.device import choose_device
 from segcore.errors import ConfigError, RunError
-from segcore.progress import Progress, Silent
+from segcore.progress import Progress, Silent, spoken
 
 Batches = Callable[[int, int], Iterable[Any]]
 """(member, epoch) -> that epoch's batches; a batch is a tensor or a nest of tensors."""
@@ -43,7 +43,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.patience < 1:
-            raise ConfigError(f"epochs and patience are at least 1, got {self.epochs} and {self.patience}.")
+            name, value = ("epochs", self.epochs) if self.epochs < 1 else ("patience", self.patience)
+            raise ConfigError(f"{name} is a whole number from 1, got {value}. Give more.")
         if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"the learning rate is positive and finite, got {self.learning_rate:g}.")
         if self.precision not in _PRECISIONS:
@@ -129,9 +130,9 @@ def _fit_one(
         if history.best == epoch:
             best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         if member == 0 and epoch == 0:
-            each = time.monotonic() - start
+            least = (time.monotonic() - start) * config.epochs * members
             progress.say(
-                f"training: about {each * config.epochs * members / 60:.1f} min at most ({members} network(s), {config.epochs} epochs)"
+                f"by the first of {config.epochs} epochs: about {spoken(least)} at most{f' for {members} networks' if members > 1 else ''}"
             )
         progress.step(f"network {member + 1} of {members}", epoch + 1, config.epochs)
         if epoch - history.best >= config.patience:

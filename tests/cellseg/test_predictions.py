@@ -185,14 +185,14 @@ def test_a_clump_that_is_too_large_to_cut_is_said(clean, tmp_path, monkeypatch):
 def test_cost_and_what_may_go_wrong_are_said_first(clean, tmp_path):
     heard = Heard()
     predict_dataset(clean, segmenter(pixel_size_um=[0.25, 0.25], pixel_type="float32"), tmp_path / "out", progress=heard)
-    assert heard.lines[0].startswith("2 images, 8 windows of 48 px: about 0.0 min")
+    assert heard.lines[0].startswith("2 images, 8 windows of 48 px: about 0 s")
     assert heard.lines[1] == "a has pixels 2 times as large as those that the model learnt from: resample it for good results"
     assert heard.lines[2] == "a is uint8, the model learnt from float32: the same range of values is needed"
     assert json.loads((tmp_path / "out/model.json").read_text())["notes"] == heard.lines[1:]
     quiet = Heard()
     predict_dataset(clean, segmenter(), tmp_path / "more", progress=quiet)
     assert len(quiet.lines) == 1
-    assert quiet.steps == [("predict", done, 4) for done in range(1, 5)]
+    assert quiet.steps == [("rows of windows", done, 4) for done in range(1, 5)]
 
 
 def test_labels_alone_can_be_perturbed_and_stay_labels_alone(clean, tmp_path):

@@ -40,7 +40,7 @@ def test_drawn_parts_depend_on_the_seed_alone(two_classes, tmp_path):
 def test_a_class_that_no_image_has_is_no_target(two_classes, tmp_path):
     facts = DatasetFacts(name="three", classes=(*two_classes.classes, "spindle"))
     data = open_dataset(write_dataset(tmp_path / "set", list(two_classes), facts=facts, splits=two_classes.splits))
-    with pytest.raises(ConfigError, match=r"none of the 2 to learn from has 'spindle'\. Choose another"):
+    with pytest.raises(ConfigError, match=r"none of the 2 to learn from has 'spindle'\. Label more"):
         parts(data, replace(PLAN, target="spindle"))
     with pytest.raises(ConfigError, match="got 'vessel'"):
         parts(data, replace(PLAN, target="vessel"))

@@ -37,11 +37,11 @@ def test_another_dataset_is_another_study(two_classes, tmp_path):
     run_study(two_classes, tmp_path / "study", plan)
     images = [two_classes[0].with_labels(two_classes[1].instances * 0), *list(two_classes)[1:]]
     other = write_dataset(tmp_path / "other", images, facts=two_classes.facts, splits=two_classes.splits)
-    with pytest.raises(ConfigError, match="other ones: data "):
+    with pytest.raises(ConfigError, match="other images, labels or splits than this dataset"):
         run_study(other, tmp_path / "study", plan, resume=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match=r"study.json is needed"):
+    with pytest.raises(InputError, match=r"mine holds other files and no study\.json\. Choose another -o"):
         run_study(two_classes, tmp_path / "mine", plan, resume=True)
 
 
@@ -119,6 +119,14 @@ def test_half_files_of_a_killed_process_are_in_nobodys_way(two_classes, tmp_path
     assert sorted(path.name for path in out.iterdir()) == ["runs.csv", "study.json"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_no_network_can_learn_from_is_refused_before_the_first_run(two_classes, tmp_path, workers):
+    plan = replace(CLASSIC, nets=("unet",), learning=Learning(patch=65, width=2))
+    with pytest.raises(ConfigError, match=r"a patch fits into every image; a has 64 x 80 px, got 65\. Use --patch 64\.$"):
+        run_study(two_classes, tmp_path / "study", plan, workers=workers)
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_second_process_is_refused(two_classes, tmp_path):
     plan, out = replace(CLASSIC, omission=(), bias=(), runs=1), tmp_path / "study"
 
@@ -149,7 +157,7 @@ def test_the_device_and_the_version_are_settings(two_classes, tmp_path, monkeypa
 def test_datasets_that_no_study_can_use(two_classes, volumes, tmp_path):
     with pytest.raises(ConfigError, match=r"holds volumes\. Make slices"):
         run_study(volumes, tmp_path / "study", replace(CLASSIC, target="cell"))
-    with pytest.raises(ConfigError, match=r"tests on others still; .* has 1"):
+    with pytest.raises(ConfigError, match=r"tests on others still, so it needs at least three; .* has 1"):
         run_study(two_classes[:1], tmp_path / "study", CLASSIC)
     blank = [image.with_labels(image.instances * (image.name not in "cd"), image.classes) for image in two_classes]
     facts = DatasetFacts(name="blank", classes=two_classes.classes)

@@ -43,7 +43,7 @@ def model(data, tmp_path_factory, cellseg):
     assert words.startswith("Dice 0.")
     assert " on 1 held back, best epoch " in words
     assert path == str(out)
-    cost = next(line for line in done.stderr.splitlines() if "min at most" in line)
+    cost = next(line for line in done.stderr.splitlines() if "s at most" in line)
     assert cost.startswith("3 images to learn from, 1 to judge; 80 patches of 32 px an epoch, unet of ")
     return out
 
@@ -94,7 +94,7 @@ def test_msd_learns_from_other_labels(data, tmp_path, cellseg):
         (("--target", "disk"), "the target is a class of the data, which are square; got 'disk'. Choose one."),
         (("--target", "square", "--patch", 49), "s0 has 48 x 56 px, got 49. Use --patch 48."),
         (("--target", "square", "--patch", 0), "patch is at least 1, got 0"),
-        (("--target", "square", "--epochs", 0), "epochs and patience are at least 1, got 0"),
+        (("--target", "square", "--epochs", 0), "epochs is a whole number from 1, got 0"),
         (("--target", "square", "--batch", 0), "batch is at least 1, got 0"),
         (("--target", "square", "--learning-rate", 0), "the learning rate is positive and finite, got 0"),
         (("--target", "square", "--depth", 0), "depth of a U-Net"),
@@ -123,9 +123,9 @@ def test_predictions_that_cannot_be_made_are_one_line(data, model, tmp_path, cel
     colour = CellImage(name="c", pixels=np.zeros((3, 20, 20), np.uint8), instances=np.zeros((20, 20), np.int32))
     write_dataset(tmp_path / "colour", [colour], facts=DatasetFacts())
     for images, bundle, more, text in (
-        (tmp_path / "colour", model, (), "m reads 1 channel(s); c has 3. Choose another model."),
+        (tmp_path / "colour", model, (), "m reads 1 channel(s); c has 3. Choose another model, or convert it."),
         (data, data, (), "a model is a folder with bundle.json"),
-        (tmp_path / "none", model, (), "none holds none"),
+        (tmp_path / "none", model, (), "none is not there"),
         (data, model, ("--threshold", 2), "a threshold is a probability"),
     ):
         done = cellseg("predict", images, bundle, "-o", tmp_path / "out", "-q", "--device", "cpu", *more)

@@ -107,8 +107,8 @@ def test_each_network_learns_from_its_own_batches():
     assert asked == [(m, e) for m in range(3) for e in range(2)]
     assert len(histories) == 3
     assert len({round(history.losses[-1], 9) for history in histories}) == 3
-    assert heard.lines[0].startswith("training: about ")
-    assert heard.lines[0].endswith("min at most (3 network(s), 2 epochs)")
+    assert heard.lines[0].startswith("by the first of 2 epochs: about ")
+    assert heard.lines[0].endswith("s at most for 3 networks")
     assert len(heard.lines) == 1
     assert heard.steps == [(f"network {m} of 3", e, 2) for m in (1, 2, 3) for e in (1, 2)]
 
@@ -223,8 +223,8 @@ def test_half_precision_learns_too():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "at least 1"),
-        ({"patience": 0}, "at least 1"),
+        ({"epochs": 0}, "epochs is a whole number from 1, got 0"),
+        ({"patience": 0}, "patience is a whole number from 1, got 0"),
         ({"learning_rate": 0.0}, "positive and finite"),
         ({"learning_rate": math.nan}, "positive and finite"),
         ({"learning_rate": math.inf}, "positive and finite"),

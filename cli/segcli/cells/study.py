@@ -58,6 +58,9 @@ def processes(device: str) -> int:
     "--patch", type=click.IntRange(min=1), metavar="N", help="Edge of a training patch in pixels.  [default: 256, or the image's]"
 )
 @click.option("--depth", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Layers of msd.")
+@click.option(
+    "--width", type=click.IntRange(min=1), default=32, show_default=True, metavar="N", help="Channels of unet and segnet at full size."
+)
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes of one thread each.  [default: one a core; on a GPU 1]")
 @options.device
 @options.resume
@@ -72,6 +75,7 @@ def command(
     epochs: int,
     patch: int | None,
     depth: int,
+    width: int,
     workers: int | None,
     device: Any,
     resume: bool,
@@ -82,7 +86,7 @@ def command(
     from cellseg.study.plan import Learning, StudyPlan
     from cellseg.study.sweep import run_study
 
-    plan = StudyPlan(learning=Learning(epochs=epochs, patch=patch, depth=depth, device=device), **wanted)
+    plan = StudyPlan(learning=Learning(epochs=epochs, patch=patch, depth=depth, width=width, device=device), **wanted)
     files: list[Path] = []
     run_study(
         dataset,
