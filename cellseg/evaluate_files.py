@@ -10,8 +10,9 @@ from cellseg.dataset import open_dataset
 from cellseg.evaluate import evaluate_datasets
 from cellseg.evaluate_names import NamedImages, has_classes
 from cellseg.evaluate_table import Table, write_csv, write_markdown
+from cellseg.facts import MODEL_FILE
 from segcore.errors import ConfigError
-from segcore.files import fresh_dir, require_free, write_json
+from segcore.files import fresh_dir, read_json, require_free, write_json
 from segcore.progress import Progress, Silent
 
 RECORD = "evaluate.json"
@@ -66,6 +67,8 @@ def judge(
     if folder is not None:
         require_free(folder, overwrite=overwrite, replaces=RECORD)
     ours, theirs = open_dataset(found), open_dataset(expected)
+    for note in _notes(ours.path):
+        progress.say(f"of {ours.path.name}: {note}")
     table = evaluate_datasets(ours, theirs, target, progress=progress)
     for path in files:
         WRITERS[path.suffix.lower()](path, table)
@@ -74,6 +77,14 @@ def judge(
             write_json(scratch / RECORD, table.as_dict())
             _draw(scratch, ours, theirs, target, progress)
     return table
+
+
+def _notes(predictions: Path) -> list[str]:
+    """What predict said of its images, such as that the model learnt from them; text of a file, so only what prints."""
+    if not (predictions / MODEL_FILE).exists():
+        return []
+    found = read_json(predictions / MODEL_FILE).get("notes")
+    return [note for note in found if isinstance(note, str) and note.isprintable()] if isinstance(found, list) else []
 
 
 def _draw(folder: Path, found: NamedImages, expected: NamedImages, target: str | None, progress: Progress) -> None:

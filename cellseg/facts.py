@@ -12,6 +12,8 @@ from segcore.errors import ConfigError, InputError
 from segcore.files import read_json
 
 FACTS_FILE = "dataset.json"
+MODEL_FILE = "model.json"
+"""Which model made the labels, how, and how many objects each image has; only predictions hold such a file."""
 FORMAT_VERSION = 1
 AXES = ("YX", "CYX", "ZYX", "CZYX")
 LONGEST = 200

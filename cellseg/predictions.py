@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellseg.dataset import Dataset, blank
-from cellseg.facts import FACTS_FILE, DatasetFacts
+from cellseg.facts import FACTS_FILE, MODEL_FILE, DatasetFacts
 from cellseg.formats.qupath import write_qupath
 from cellseg.image import CellImage, Instances
 from cellseg.image_files import ImageFile, ImageFiles, find_images
@@ -34,8 +34,6 @@ from segcore.windows import Window, block_grid
 
 IN_MEMORY = 1 << 28
 """Pixels; labels of larger images lie in a file while they are made."""
-MODEL_FILE = "model.json"
-"""Which model made the labels, how, and how many objects each image has; only predictions hold such a file."""
 _UNLIKE = 1.1
 """Pixel sizes further apart than this factor are said."""
 _BLOCK = 4096

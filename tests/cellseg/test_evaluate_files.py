@@ -1,5 +1,6 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from cellseg.evaluate_files import judge
 from cellseg.facts import DatasetFacts
 from cellseg.image import CellImage
 from segcore.errors import ConfigError, InputError, OutputError
+from segcore.files import write_json
 
 
 @pytest.fixture
@@ -47,6 +49,16 @@ def test_the_same_run_makes_the_same_bytes(two_classes, worse, tmp_path):
         judge(worse, two_classes.path, outputs=[tmp_path / f"{name}.csv", tmp_path / f"{name}.md"], picture=tmp_path / name)
     for end in (".csv", ".md", "/a.png", "/evaluate.json"):
         assert (tmp_path / f"1{end}").read_bytes() == (tmp_path / f"2{end}").read_bytes()
+
+
+def test_notes_of_the_predictions_are_said_again(two_classes, worse):
+    told = []
+    heard = SimpleNamespace(say=told.append, step=lambda *_: None)
+    judge(worse, two_classes.path, progress=heard)
+    assert told == []
+    write_json(worse / "model.json", {"notes": ["4 of 4 images are learnt from", "moves\x1b[2J", 5]})
+    judge(worse, two_classes.path, progress=heard)
+    assert told == ["of out: 4 of 4 images are learnt from"]
 
 
 def test_another_suffix_is_refused(worse, tmp_path):
