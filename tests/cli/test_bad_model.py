@@ -162,7 +162,7 @@ def test_a_gpu_that_is_not_there(refused, world, chain, tmp_path):
         (("--weights", "no.safetensors"), "no.safetensors is not there"),
         (("--weights", "no.pth"), ".safetensors"),
         (("--members", 0), "at least one member"),
-        (("--epochs", 0), "at least 1"),
+        (("--epochs", 0), "epochs is a whole number from 1"),
         (("--outlines", "no.gpkg"), "no.gpkg is not there"),
     ],
 )

@@ -26,7 +26,8 @@ from segcli.console import Console, pass_console
 @pass_console
 def command(console: Console, /, images: Path, model: Path, out: Path, **wanted: Any) -> None:
     """Find the cells of IMAGES, a dataset, a folder or a file, and write them as a dataset of labels."""
-    from cellseg.predictions import MODEL_FILE, predict_dataset
+    from cellseg.facts import MODEL_FILE
+    from cellseg.predictions import predict_dataset
     from segcore.files import read_json
 
     predict_dataset(images, model, out, progress=console.progress, **wanted)
