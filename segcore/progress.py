@@ -27,8 +27,8 @@ class Silent:
         """Show nothing."""
 
 
-def spoken(seconds: float) -> str:
-    """A duration as people say it: 40 s, 3.5 min, 2.1 h."""
+def spoken(seconds: float, *, digits: int = 1) -> str:
+    """A duration as people say it: 40 s, 3.5 min, 2.1 h. digits: decimals of minutes."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.{digits}f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -108,7 +108,7 @@ class _Feed:
         """The batches of an epoch."""
         material, training = self.material, self.training
         rng = np.random.default_rng([training.seed, self.attempt, epoch])
-        drawn = draw_epoch(material.train, training.per_epoch or len(material.train), training.balance, rng)
+        drawn = draw_epoch(material.train, training.patches_of(len(material.train)), training.balance, rng)
         drawn = by_shards(drawn, material.bytes, material.images.keep, rng)
         loss = training.loss_at(epoch)
         ready = made_ahead(lambda item: self._load(item[1], epoch, item[0]), enumerate(drawn), self.workers)

@@ -144,14 +144,14 @@ def expected(found: Prepared, training: SegmenterTraining, loop: TrainConfig) ->
     Raises:
         ConfigError: the network cannot learn from such patches.
     """
-    each = training.per_epoch or len(found.material.train)
+    each = training.patches_of(len(found.material.train))
     channels = len(found.material.normalise.mean)
     trial = rehearse(training, channels=channels, patch=found.patch, per_epoch=each, loop=loop)
     return trial, trial.seconds * (each + len(found.material.validation) / 3) * loop.epochs
 
 
 def _say_cost(found: Prepared, training: SegmenterTraining, loop: TrainConfig, progress: Progress) -> None:
-    each = training.per_epoch or len(found.material.train)
+    each = training.patches_of(len(found.material.train))
     trial, seconds = expected(found, training, loop)
     sides = f"{len(found.held.train)} images to learn from, {len(found.held.validation)} to judge"
     what = f"{each} patches of {found.patch} px an epoch, {training.name} of {trial.weights:,} weights on {choose_device(loop.device)}"

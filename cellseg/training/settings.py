@@ -88,6 +88,10 @@ class SegmenterTraining:
         """Name of the loss in an epoch, from 0."""
         return "cross-entropy" if epoch < self.warm_up else self.loss
 
+    def patches_of(self, there: int) -> int:
+        """Patches in an epoch where there are so many."""
+        return self.per_epoch or there
+
     def patch_for(self, shortest: int) -> int:
         """Edge of a patch where the shortest edge of the images is so long."""
         return min(PATCH, shortest) if self.patch is None else self.patch

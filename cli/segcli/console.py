@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segcore.errors import RunError, SegError
-from segcore.progress import Progress, Silent
+from segcore.progress import Progress, Silent, spoken
 
 if TYPE_CHECKING:
     import rich.progress
@@ -177,10 +177,8 @@ class _Task:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 40 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    """Time that is left, which moves too fast for fractions of a minute: 40 s, 12 min, 3.5 h."""
+    return spoken(seconds, digits=0)
 
 
 def hush_libraries() -> None:

@@ -76,7 +76,7 @@ class SegNet(nn.Module):
 
     def _maps(self, images: Tensor) -> Tensor:
         check_images(images, self.channels)
-        values = mirror_to_multiple(images, 2**self.config.depth).contiguous(memory_format=torch.channels_last)
+        values = mirror_to_multiple(images, self.grid).contiguous(memory_format=torch.channels_last)
         maxima: list[Tensor] = []
         for block in self.down:
             values, places = functional.max_pool2d(block(values), 2, return_indices=True)

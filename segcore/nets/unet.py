@@ -79,7 +79,7 @@ class UNet(nn.Module):
             ShapeError: images of other channels or axes.
         """
         check_images(images, self.channels)
-        values = mirror_to_multiple(images, 2**self.config.depth).contiguous(memory_format=torch.channels_last)
+        values = mirror_to_multiple(images, self.grid).contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
             values = block(halve(values) if level else values)

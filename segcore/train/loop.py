@@ -130,9 +130,9 @@ def _fit_one(
         if history.best == epoch:
             best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         if member == 0 and epoch == 0:
-            least = (time.monotonic() - start) * config.epochs * members
+            most = (time.monotonic() - start) * config.epochs * members
             progress.say(
-                f"by the first of {config.epochs} epochs: about {spoken(least)} at most{f' for {members} networks' if members > 1 else ''}"
+                f"by the first of {config.epochs} epochs: about {spoken(most)} at most{f' for {members} networks' if members > 1 else ''}"
             )
         progress.step(f"network {member + 1} of {members}", epoch + 1, config.epochs)
         if epoch - history.best >= config.patience:
