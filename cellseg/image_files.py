@@ -12,6 +12,7 @@ from types import MappingProxyType
 from cellseg.dataset import Dataset, open_dataset
 from cellseg.facts import FACTS_FILE, require_name
 from cellseg.formats.folder import INST, MASK, TYPE, TYPES
+from cellseg.formats.pictures import jpeg_shape
 from cellseg.formats.pictures import read_pixels as read_picture
 from cellseg.store import SUFFIXES, open_stored, read_pixels
 from segcore.errors import ConfigError, InputError
@@ -136,8 +137,8 @@ def _file(name: str, path: Path, axes: str, size: tuple[float, ...] | None) -> I
         shape, volume = (channels, 1, header.height, header.width), False
         kind = "uint16" if header.bits == 16 else "uint8"
     elif path.suffix.lower() in JPEG:
-        pixels, volume = read_picture(path, None, Counter())[0], False
-        shape, kind = (len(pixels), 1, *pixels.shape[1:]), pixels.dtype.name
+        channels, height, width = jpeg_shape(path)
+        shape, volume, kind = (channels, 1, height, width), False, "uint8"
     else:
         stored = open_stored(path, axes)
         shape, kind = stored.volume_shape, stored.dtype.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -164,20 +164,41 @@ def _png(path: Path, *, numbers: bool = False) -> NDArray[Any]:
     return read_png(path)
 
 
+def jpeg_shape(path: Path) -> tuple[int, int, int]:
+    """(C, H, W) of a JPEG, from its header.
+
+    Raises:
+        InputError: the file is missing or damaged, or its colours are neither grey nor RGB.
+    """
+    mode, (width, height) = _opened(path, lambda image: (image.mode, image.size))
+    _require_mode(path, mode, ("L", "RGB"))
+    return len(mode), height, width
+
+
 def _pillow(path: Path, modes: tuple[str, ...]) -> NDArray[Any]:
-    """An image that Pillow reads; it refuses what claims to be very large."""
+    """An image that Pillow reads."""
+    array: NDArray[Any]
+    mode, array = _opened(path, lambda image: (image.mode, np.asarray(image)))
+    _require_mode(path, mode, modes)
+    return array
+
+
+def _opened(path: Path, take: Callable[[Any], Any]) -> Any:
+    """What take finds in an image that Pillow opens; it refuses what claims to be very large."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large images; those above twice its limit are refused
             with Image.open(path, formats=("JPEG", "PNG")) as image:
-                mode, array = image.mode, np.asarray(image)
+                return take(image)
     except Exception as error:  # the decoders raise many kinds on damaged files
         raise InputError(f"{path} cannot be read as an image ({error}). Save it again.") from None
+
+
+def _require_mode(path: Path, mode: str, modes: tuple[str, ...]) -> None:
     if mode not in modes:
         raise InputError(f"a JPEG is grey or RGB; {path} is {mode}. Save it as PNG or TIFF.")
-    return array
 
 
 def _stored(path: Path, axes: str | None) -> StoredImage:
