@@ -224,8 +224,9 @@ def _unlike_size(segmenter: Segmenter, found: ImageFiles) -> str:
 
 
 def _learnt(segmenter: Segmenter, found: ImageFiles) -> str:
-    split = segmenter.facts.get("split") or {}
-    known = {*split.get("train", ()), *split.get("validation", ())}
+    split = segmenter.facts.get("split")
+    lists = [split.get(part) for part in ("train", "validation")] if isinstance(split, dict) else []
+    known = [name for names in lists if isinstance(names, list) for name in names]  # what a stranger's bundle says may be anything
     same = [own.name for own in found.files if own.name in known]
     if not same:
         return ""

@@ -137,8 +137,9 @@ class _Ledger:
 
 def _open(out: Path, plan: StudyPlan, data: str) -> _Ledger:
     """The study that is there, or a new one; one without a row may have any settings."""
-    for stray in (*out.glob(f".{Path(STUDY_FILE).stem}.*"), *out.glob(f".{Path(TABLE_FILE).stem}.*")):
-        stray.unlink()  # half a file of a process that was killed
+    for name in (Path(STUDY_FILE), Path(TABLE_FILE)):
+        for stray in out.glob(f".{name.stem}.????????{name.suffix}"):
+            stray.unlink()  # half a file of a process that was killed
     made = collect({}, {"data": data})
     settings = {**plan.settings(data), "defaults": defaults(), "version": made["version"]}
     digest = digest_of(settings)

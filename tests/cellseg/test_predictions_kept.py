@@ -126,6 +126,13 @@ def test_images_learnt_from_and_files_passed_over_are_noted(clean, tmp_path):
     assert set(notes) <= set(told)
 
 
+@pytest.mark.parametrize("split", [None, "train", ["a"], {"train": 5}, {"train": [["blob-0"]], "validation": {}}])
+def test_what_a_strangers_model_says_of_its_images_does_no_harm(clean, tmp_path, split):
+    own = segmenter()
+    predict_dataset(clean, replace(own, facts={**own.facts, "split": split}), tmp_path / "out")
+    assert read_json(tmp_path / "out/model.json")["notes"] == []
+
+
 def test_what_cannot_be_done_is_refused_before_anything_is_written(clean, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match="written as tiff, zarr, qupath; got 'png'"):

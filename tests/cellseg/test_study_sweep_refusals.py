@@ -41,8 +41,10 @@ def test_another_dataset_is_another_study(two_classes, tmp_path):
         run_study(other, tmp_path / "study", plan, resume=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "mine/.runs.csv.swp").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match=r"mine holds other files and no study\.json\. Choose another -o"):
         run_study(two_classes, tmp_path / "mine", plan, resume=True)
+    assert (tmp_path / "mine/.runs.csv.swp").exists(), "another program's file stays"
 
 
 @pytest.mark.parametrize(
